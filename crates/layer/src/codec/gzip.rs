@@ -1,0 +1,185 @@
+//! gzip on all cores, the same bytes on every machine.
+//!
+//! The input is cut into members of fixed size (RFC 1952 allows a file to be
+//! several members; every layer reader accepts that), each compressed whole by
+//! libdeflate. That is both smaller and faster than one zlib stream, and needs
+//! no agreement between threads.
+
+use std::io::{self, Write};
+use std::thread::JoinHandle;
+
+use crossbeam_channel::{Receiver, Sender, bounded};
+use libdeflater::{CompressionLvl, Compressor};
+
+/// Uncompressed bytes of one member. Larger members save under 0.2 % and cost memory.
+const MEMBER: usize = 1 << 20;
+
+/// How hard to compress, in libdeflate's levels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Level(i32);
+
+impl Level {
+    /// A little smaller than zlib's default, and faster.
+    pub const DEFAULT: Self = Self(6);
+
+    /// Returns level `level`, between 1 and 12.
+    pub fn new(level: i32) -> Option<Self> {
+        (1..=12).contains(&level).then_some(Self(level))
+    }
+}
+
+struct Job {
+    input: Vec<u8>,
+    done: Sender<io::Result<Vec<u8>>>,
+}
+
+/// Compresses what is written to it on several threads, in order.
+pub struct ParallelGzip<W: Write> {
+    output: W,
+    pending: Vec<u8>,
+    jobs: Option<Sender<Job>>,
+    /// Members under way, oldest first.
+    in_flight: std::collections::VecDeque<Receiver<io::Result<Vec<u8>>>>,
+    limit: usize,
+    workers: Vec<JoinHandle<()>>,
+    wrote_any: bool,
+}
+
+impl<W: Write> std::fmt::Debug for ParallelGzip<W> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ParallelGzip")
+            .field("in_flight", &self.in_flight.len())
+            .finish()
+    }
+}
+
+impl<W: Write> ParallelGzip<W> {
+    /// Starts compressing to `output` with at most `threads` threads.
+    pub fn new(output: W, level: Level, threads: usize) -> Self {
+        let threads = threads.max(1);
+        let (jobs, queue) = bounded::<Job>(threads);
+        let workers = (0..threads)
+            .map(|_| {
+                let queue = queue.clone();
+                std::thread::spawn(move || work(&queue, level))
+            })
+            .collect();
+        Self {
+            output,
+            pending: Vec::with_capacity(MEMBER),
+            jobs: Some(jobs),
+            in_flight: std::collections::VecDeque::new(),
+            limit: threads * 2,
+            workers,
+            wrote_any: false,
+        }
+    }
+
+    /// Compresses what is left and returns the output.
+    ///
+    /// # Errors
+    /// When writing fails.
+    pub fn finish(mut self) -> io::Result<W> {
+        if !self.pending.is_empty() || !self.wrote_any {
+            self.submit()?;
+        }
+        while !self.in_flight.is_empty() {
+            self.collect()?;
+        }
+        self.jobs = None;
+        for worker in self.workers.drain(..) {
+            worker
+                .join()
+                .map_err(|_| io::Error::other("a compression thread panicked"))?;
+        }
+        Ok(self.output)
+    }
+
+    fn submit(&mut self) -> io::Result<()> {
+        if self.in_flight.len() == self.limit {
+            self.collect()?;
+        }
+        let input = std::mem::replace(&mut self.pending, Vec::with_capacity(MEMBER));
+        let (done, receiver) = bounded(1);
+        let gone = || io::Error::other("the compression threads are gone");
+        self.jobs
+            .as_ref()
+            .ok_or_else(gone)?
+            .send(Job { input, done })
+            .map_err(|_| gone())?;
+        self.in_flight.push_back(receiver);
+        self.wrote_any = true;
+        Ok(())
+    }
+
+    fn collect(&mut self) -> io::Result<()> {
+        let Some(oldest) = self.in_flight.pop_front() else {
+            return Ok(());
+        };
+        let member = oldest
+            .recv()
+            .map_err(|_| io::Error::other("a compression thread is gone"))??;
+        self.output.write_all(&member)
+    }
+}
+
+impl<W: Write> Write for ParallelGzip<W> {
+    fn write(&mut self, data: &[u8]) -> io::Result<usize> {
+        let take = data.len().min(MEMBER - self.pending.len());
+        self.pending.extend_from_slice(&data[..take]);
+        if self.pending.len() == MEMBER {
+            self.submit()?;
+        }
+        Ok(take)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+fn work(queue: &Receiver<Job>, level: Level) {
+    let mut compressor =
+        Compressor::new(CompressionLvl::new(level.0).unwrap_or_else(|_| CompressionLvl::default()));
+    for job in queue {
+        let mut output = vec![0; compressor.gzip_compress_bound(job.input.len())];
+        let result = compressor
+            .gzip_compress(&job.input, &mut output)
+            .map_err(|error| io::Error::other(error.to_string()))
+            .map(|length| {
+                output.truncate(length);
+                output
+            });
+        if job.done.send(result).is_err() {
+            return; // the writer was dropped: nobody wants the rest
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+
+    use super::*;
+
+    #[test]
+    fn round_trip_is_exact_and_independent_of_the_number_of_threads() {
+        for length in [0, 1, MEMBER - 1, MEMBER, MEMBER + 1, 5 * MEMBER + 17] {
+            let data: Vec<u8> = (0..length).map(|i| (i * i / 7) as u8).collect();
+            let compress = |threads| {
+                let mut writer = ParallelGzip::new(Vec::new(), Level::DEFAULT, threads);
+                writer.write_all(&data).unwrap();
+                writer.finish().unwrap()
+            };
+            let (one, four) = (compress(1), compress(4));
+            assert!(one == four, "{length}: the output depends on the threads");
+            let mut back = Vec::new();
+            super::super::decompress(&one[..])
+                .unwrap()
+                .1
+                .read_to_end(&mut back)
+                .unwrap();
+            assert!(back == data, "{length}: not the same bytes");
+        }
+    }
+}
