@@ -1,1 +1,48 @@
-//! x
+//! OCI images as values, and the places that blobs come from and go to.
+//!
+//! An [`Image`] is a manifest, a config and a source of blobs; it never
+//! changes. Every transport (see [`transport`]) turns a reference into such a
+//! value or writes one out, so each pair of places works together without code
+//! of its own. [`Store`] is the local store, [`FileSystem`] the merged tree of
+//! an image's layers.
+//!
+//! Bytes are checked against their digest as they pass; nothing appears under
+//! its final name before it is complete.
+//!
+//! What is *not* here: what a tar holds (crate `layer`), why a file matters
+//! (crate `jettison`), and the environment: credentials, directories and
+//! proxies are passed in.
+
+pub mod blob;
+mod build;
+pub mod config;
+mod convert;
+pub mod digest;
+mod error;
+mod filesystem;
+mod image;
+pub mod manifest;
+pub mod media_type;
+pub mod name;
+pub mod platform;
+pub mod progress;
+pub mod reference;
+mod spool;
+pub mod store;
+pub mod transport;
+
+pub use blob::{BlobSource, Blobs};
+pub use build::{NewImage, NewLayer, write_layer};
+pub use config::Config;
+pub use digest::Digest;
+pub use error::{Error, Result};
+pub use filesystem::{FileSystem, LoadOptions};
+pub use image::{Image, Layer};
+pub use manifest::{Descriptor, Manifest};
+pub use media_type::MediaType;
+pub use name::Name;
+pub use platform::Platform;
+pub use progress::{Progress, Silent};
+pub use reference::Reference;
+pub use spool::Spool;
+pub use store::Store;

@@ -89,9 +89,16 @@ pub struct FileSliceReader {
     position: u64,
 }
 
+impl FileSliceReader {
+    /// Moves `bytes` ahead without reading; past the end, reading gives nothing.
+    pub(crate) fn skip(&mut self, bytes: u64) {
+        self.position = self.position.saturating_add(bytes);
+    }
+}
+
 impl io::Read for FileSliceReader {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let left = self.slice.length - self.position;
+        let left = self.slice.length.saturating_sub(self.position);
         let want = buffer
             .len()
             .min(usize::try_from(left).unwrap_or(usize::MAX));
@@ -114,6 +121,15 @@ impl Contents {
     /// Takes the uncompressed layers, base first.
     pub fn new(layers: Vec<FileSlice>) -> Self {
         Self { layers }
+    }
+
+    /// Returns `length` bytes at `start` of a layer as a range of its file, if
+    /// the layer is that long.
+    pub fn slice(&self, layer: u32, start: u64, length: u64) -> Option<FileSlice> {
+        let whole = self.layers.get(layer as usize)?;
+        let end = start.checked_add(length)?;
+        (end <= whole.length)
+            .then(|| FileSlice::new(Arc::clone(&whole.file), whole.base + start, length))
     }
 
     /// Fills `buffer` with the bytes of `content` from `offset` on and returns

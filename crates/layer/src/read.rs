@@ -5,7 +5,7 @@ use std::io::Read;
 use tar_core::parse::{Limits as TarLimits, ParseEvent, ParsedEntry, Parser};
 use tar_core::{EntryType, PaxExtensions, SparseEntry};
 
-use crate::content::{Content, Extent, Extents};
+use crate::content::{Content, Extent, Extents, FileSliceReader};
 use crate::entry::{Entry, Kind, Metadata, Time, Xattr};
 use crate::error::{Error, Result};
 use crate::limits::Limits;
@@ -45,6 +45,18 @@ pub struct TarReader<R> {
     offset: u64,
     entries: u64,
     at_end: bool,
+    /// How to pass over contents without reading them, where that is possible.
+    seek: Option<fn(&mut R, u64)>,
+}
+
+impl TarReader<FileSliceReader> {
+    /// Starts reading a layer that lies in a file; contents are not even read.
+    pub fn seekable(input: FileSliceReader, layer: u32, limits: Limits) -> Self {
+        Self {
+            seek: Some(FileSliceReader::skip),
+            ..Self::new(input, layer, limits)
+        }
+    }
 }
 
 impl<R: Read> TarReader<R> {
@@ -66,6 +78,7 @@ impl<R: Read> TarReader<R> {
             offset: 0,
             entries: 0,
             at_end: false,
+            seek: None,
         }
     }
 
@@ -223,7 +236,14 @@ impl<R: Read> TarReader<R> {
                 });
             }
             (self.start, self.end) = (0, 0);
-            self.read_more()?;
+            match self.seek {
+                Some(seek) if bytes > CHUNK as u64 => {
+                    seek(&mut self.input, bytes);
+                    self.offset += bytes;
+                    return Ok(());
+                }
+                _ => self.read_more()?,
+            }
         }
     }
 

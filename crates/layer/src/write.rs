@@ -1,7 +1,7 @@
 //! Trees written as layer tars: the same tree always gives the same bytes.
 
 use std::collections::HashMap;
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 
 use tar_core::builder::{EntryBuilder, ExtensionMode, HeaderBuilder};
 use tar_core::{EntryType, SparseEntry};
@@ -111,6 +111,43 @@ impl<W: Write> TarWriter<W> {
         self.write_header(path, &kind, metadata, None)?;
         self.write_all(path, bytes)?;
         self.pad(path, bytes.len() as u64)
+    }
+
+    /// Writes a regular file of exactly `size` bytes from a stream.
+    ///
+    /// # Errors
+    /// As [`TarWriter::write_entry`], and when the stream fails or ends early.
+    pub fn write_stream(
+        &mut self,
+        path: &[u8],
+        metadata: &Metadata,
+        size: u64,
+        mut content: impl Read,
+    ) -> Result<()> {
+        self.write_header(path, &Kind::File { size }, metadata, None)?;
+        let mut buffer = std::mem::take(&mut self.buffer);
+        let mut left = size;
+        let failed = |source| Error::Content {
+            path: path.to_vec(),
+            source,
+        };
+        while left > 0 {
+            let want = left.min(CHUNK as u64) as usize;
+            let read = content.read(&mut buffer[..want]).map_err(failed)?;
+            if read == 0 {
+                return Err(failed(io::ErrorKind::UnexpectedEof.into()));
+            }
+            self.write_all(path, &buffer[..read])?;
+            left -= read as u64;
+        }
+        // Verifying readers report at the end.
+        if content.read(&mut buffer[..1]).map_err(failed)? != 0 {
+            return Err(failed(io::Error::other(
+                "the stream is longer than declared",
+            )));
+        }
+        self.buffer = buffer;
+        self.pad(path, size)
     }
 
     /// Writes the end marker and returns the output.

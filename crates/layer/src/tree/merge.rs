@@ -137,10 +137,10 @@ impl Tree {
         };
         if name == OPAQUE {
             self.hide(directory, layer, false);
-        } else if !name.starts_with(META) {
-            if let Some(hidden) = self.child(directory, &name[WHITEOUT.len()..]) {
-                self.hide(hidden, layer, true);
-            }
+        } else if !name.starts_with(META)
+            && let Some(hidden) = self.child(directory, &name[WHITEOUT.len()..])
+        {
+            self.hide(hidden, layer, true);
         }
         Ok(())
     }

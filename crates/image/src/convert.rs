@@ -1,0 +1,85 @@
+//! Layers brought into the form that a place wants, contents unchanged.
+
+use std::io::{self, Write};
+
+use layer::codec::Codec;
+use layer::codec::gzip::ParallelGzip;
+
+use crate::error::{Error, Result};
+use crate::image::{Image, Layer};
+use crate::manifest::{Descriptor, Manifest};
+use crate::media_type::{Family, MediaType};
+use crate::progress::Counted;
+use crate::transport::Context;
+use crate::transport::layout::Layout;
+
+/// Stores a layer as a compressed blob. Returns its descriptor, and the bytes
+/// written: none if the blob was there already.
+pub(crate) fn store_layer(
+    image: &Image,
+    layer: &Layer<'_>,
+    layout: &Layout,
+    context: Context<'_>,
+) -> Result<(Descriptor, u64)> {
+    let source = layer.descriptor;
+    let Some(MediaType::Layer(_, declared)) = source.kind() else {
+        let media_type = source.media_type.clone();
+        return Err(Error::UnsupportedLayer {
+            digest: source.digest,
+            media_type,
+        });
+    };
+    let plain = declared == Codec::None || source.digest == layer.diff_id;
+    let codec = if plain { Codec::Gzip } else { declared };
+    let describe = |digest, size| Descriptor {
+        annotations: source.annotations.clone(),
+        ..Descriptor::new(MediaType::Layer(Family::Oci, codec), digest, size)
+    };
+    if !plain && layout.has(source) {
+        return Ok((describe(source.digest, source.size), 0));
+    }
+    let digest = source.digest;
+    let failed = |source| Error::Blob { digest, source };
+    let blob = image.blobs().open(source)?;
+    let mut input = Counted {
+        inner: blob,
+        progress: context.progress,
+    };
+    let (stored, size) = layout.put(|output| {
+        if plain {
+            let mut gzip = ParallelGzip::new(output, context.level, context.threads);
+            copy(&mut input, &mut gzip).map_err(failed)?;
+            gzip.finish().map_err(failed)?;
+        } else {
+            copy(&mut input, output).map_err(failed)?;
+        }
+        Ok(())
+    })?;
+    Ok((describe(stored, size), size))
+}
+
+/// Returns the manifest of the same image with these layers, in OCI's media types.
+pub(crate) fn to_oci(image: &Image, layers: Vec<Descriptor>) -> Manifest {
+    let manifest = image.manifest();
+    if manifest.family == Family::Oci && manifest.layers == layers {
+        return manifest.clone();
+    }
+    let config = Descriptor::new(
+        MediaType::Config(Family::Oci),
+        image.id(),
+        image.config().bytes().len() as u64,
+    );
+    Manifest::new(Family::Oci, config, layers, manifest.annotations.clone())
+}
+
+fn copy(input: &mut impl io::Read, output: &mut (impl Write + ?Sized)) -> io::Result<()> {
+    let mut buffer = vec![0; 256 << 10];
+    loop {
+        match input.read(&mut buffer) {
+            Ok(0) => return Ok(()),
+            Ok(read) => output.write_all(&buffer[..read])?,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+}

@@ -1,0 +1,239 @@
+//! The merged file system of an image: its tree, and random access to its bytes.
+
+use std::io::{self, Read, Write};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use crossbeam_channel::{Receiver, Sender, bounded};
+use layer::read::{Member, TarReader};
+use layer::{Contents, FileSlice, Limits, Tree};
+
+use crate::digest::{Digest, HashingReader};
+use crate::error::{Error, Result};
+use crate::image::{Image, Layer};
+use crate::media_type::MediaType;
+use crate::progress::{Counted, Progress};
+use crate::spool::Spool;
+
+/// Members sent at once from a reading thread to the merging one.
+const BATCH: usize = 512;
+/// Batches a reading thread may be ahead; bounds memory to some 20 MB a layer.
+const AHEAD: usize = 128;
+
+/// What [`FileSystem::load`] needs besides the image.
+#[derive(Debug, Clone, Copy)]
+pub struct LoadOptions<'a> {
+    /// Where compressed layers are unpacked to.
+    pub spool: &'a Spool,
+    /// Bounds on each layer.
+    pub limits: Limits,
+    /// How many layers are read at once.
+    pub threads: usize,
+    /// Told of the uncompressed bytes read.
+    pub progress: &'a dyn Progress,
+}
+
+/// The merged file system of an image.
+#[derive(Debug)]
+pub struct FileSystem {
+    /// All layers merged.
+    pub tree: Tree,
+    /// The bytes of its files.
+    pub contents: Contents,
+    /// Uncompressed bytes of all layers.
+    pub unpacked_layers: u64,
+}
+
+impl FileSystem {
+    /// Reads all layers, several at once, checks each against its digests, and
+    /// merges them. Layers that lie uncompressed in a local file are read in
+    /// place; others are inflated into the spool, once.
+    ///
+    /// # Errors
+    /// The first layer that cannot be read, is not what its digest says, or is hostile.
+    pub fn load(image: &Image, options: LoadOptions<'_>) -> Result<Self> {
+        let layers: Vec<Layer<'_>> = image.layers().collect();
+        let next = AtomicUsize::new(0);
+        let (senders, receivers): (Vec<_>, Vec<_>) =
+            layers.iter().map(|_| bounded::<Vec<Member>>(AHEAD)).unzip();
+        let senders: Vec<_> = senders
+            .into_iter()
+            .map(|s| std::sync::Mutex::new(Some(s)))
+            .collect();
+        std::thread::scope(|scope| {
+            let (done, results) = bounded(layers.len());
+            // In order of their index, so that the layer being merged is always being read.
+            for _ in 0..options.threads.clamp(1, layers.len().max(1)) {
+                let done = done.clone();
+                scope.spawn(|| {
+                    let done = done;
+                    loop {
+                        let at = next.fetch_add(1, Ordering::Relaxed);
+                        let Some(layer) = layers.get(at) else { return };
+                        let sender = senders[at].lock().ok().and_then(|mut sender| sender.take());
+                        let Some(sender) = sender else { return };
+                        let result = read_layer(image, layer, options, &sender);
+                        drop(sender);
+                        let _ = done.send((at, result));
+                    }
+                });
+            }
+            drop(done);
+            let merged = merge(&layers, receivers);
+            let mut slices: Vec<Option<FileSlice>> = vec![None; layers.len()];
+            let mut failed: Option<(usize, Error)> = None;
+            for (at, result) in results {
+                match result {
+                    Ok(slice) => slices[at] = Some(slice),
+                    Err(error) if failed.as_ref().is_none_or(|(first, _)| at < *first) => {
+                        failed = Some((at, error));
+                    }
+                    Err(_) => {}
+                }
+            }
+            let slices: Option<Vec<FileSlice>> = slices.into_iter().collect();
+            match (merged, failed, slices) {
+                // What was wrong with a layer matters more than that merging stopped.
+                (_, Some((_, error)), _) | (Err(error), None, _) => Err(error),
+                (Ok(tree), None, Some(slices)) => {
+                    let unpacked_layers = slices.iter().map(FileSlice::len).sum();
+                    Ok(Self {
+                        tree,
+                        contents: Contents::new(slices),
+                        unpacked_layers,
+                    })
+                }
+                (Ok(_), None, None) => Err(Error::LayerCount {
+                    layers: layers.len(),
+                    diff_ids: image.config().diff_ids().len(),
+                }),
+            }
+        })
+    }
+}
+
+fn merge(layers: &[Layer<'_>], receivers: Vec<Receiver<Vec<Member>>>) -> Result<Tree> {
+    let mut tree = Tree::new();
+    for (layer, members) in layers.iter().zip(receivers) {
+        for member in members.into_iter().flatten() {
+            tree.apply(layer.index, member)
+                .map_err(|source| Error::Layer {
+                    digest: layer.descriptor.digest,
+                    source,
+                })?;
+        }
+    }
+    Ok(tree)
+}
+
+fn read_layer(
+    image: &Image,
+    layer: &Layer<'_>,
+    options: LoadOptions<'_>,
+    members: &Sender<Vec<Member>>,
+) -> Result<FileSlice> {
+    let descriptor = layer.descriptor;
+    let digest = descriptor.digest;
+    if !matches!(descriptor.kind(), Some(MediaType::Layer(..))) {
+        let media_type = descriptor.media_type.clone();
+        return Err(Error::UnsupportedLayer { digest, media_type });
+    }
+    let index = Indexer {
+        layer,
+        options,
+        members,
+    };
+    if descriptor.digest == layer.diff_id
+        && let Some(slice) = image.blobs().local(descriptor)?
+    {
+        if slice.len() != descriptor.size {
+            let (expected, actual) = (descriptor.size, slice.len());
+            let mismatch = crate::digest::Mismatch::Size { expected, actual };
+            let source = io::Error::new(io::ErrorKind::InvalidData, mismatch);
+            return Err(Error::Blob { digest, source });
+        }
+        let length = index.run(slice.reader())?;
+        debug_assert_eq!(length, slice.len());
+        return Ok(slice);
+    }
+    let blob = image.blobs().open(descriptor)?;
+    let (_, inflated) =
+        layer::codec::decompress(blob).map_err(|source| Error::Layer { digest, source })?;
+    let spooled = options.spool.file()?;
+    let length = index.run(Tee {
+        input: inflated,
+        copy: &spooled,
+    })?;
+    Ok(FileSlice::new(Arc::new(spooled), 0, length))
+}
+
+struct Indexer<'a> {
+    layer: &'a Layer<'a>,
+    options: LoadOptions<'a>,
+    members: &'a Sender<Vec<Member>>,
+}
+
+impl Indexer<'_> {
+    /// Reads a layer's uncompressed bytes to their end; returns their number.
+    fn run(&self, input: impl Read) -> Result<u64> {
+        let digest = self.layer.descriptor.digest;
+        let wrap = |source: layer::Error| match source {
+            // Digest mismatches surface as read errors; say so at the blob's level.
+            layer::Error::Read { source, .. } if source.kind() == io::ErrorKind::InvalidData => {
+                Error::Blob { digest, source }
+            }
+            source => Error::Layer { digest, source },
+        };
+        let counted = Counted {
+            inner: input,
+            progress: self.options.progress,
+        };
+        let mut input = HashingReader::new(counted);
+        let mut reader = TarReader::new(&mut input, self.layer.index, self.options.limits);
+        let mut batch = Vec::with_capacity(BATCH);
+        while let Some(member) = reader.next_member().map_err(wrap)? {
+            batch.push(member);
+            if batch.len() == BATCH {
+                let full = std::mem::replace(&mut batch, Vec::with_capacity(BATCH));
+                if self.members.send(full).is_err() {
+                    return Ok(0); // merging failed and says why
+                }
+            }
+        }
+        if !batch.is_empty() && self.members.send(batch).is_err() {
+            return Ok(0);
+        }
+        drop(reader);
+        let (actual, length) = input.finish();
+        let expected = self.layer.diff_id;
+        if actual != expected {
+            return Err(Error::DiffId {
+                layer: digest,
+                expected,
+                actual,
+            });
+        }
+        Ok(length)
+    }
+}
+
+/// Copies what is read through it to a file.
+struct Tee<'f, R> {
+    input: R,
+    copy: &'f std::fs::File,
+}
+
+impl<R: Read> Read for Tee<'_, R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.input.read(buffer)?;
+        self.copy.write_all(&buffer[..read])?;
+        Ok(read)
+    }
+}
+
+/// Computes digest and length of everything that `input` yields.
+pub(crate) fn digest_of(input: impl Read) -> io::Result<(Digest, u64)> {
+    let mut input = HashingReader::new(input);
+    io::copy(&mut input, &mut io::sink())?;
+    Ok(input.finish())
+}

@@ -1,0 +1,285 @@
+//! The local store: an OCI layout, plus what may be forgotten.
+//!
+//! ```text
+//! oci-layout  index.json  blobs/sha256/…   an image layout; other tools read it
+//! cache/                                   results that can be computed again
+//! ```
+//!
+//! Writers hold a shared lock on `blobs` from their first blob to their entry in
+//! the index; removing takes it exclusively and then deletes what no entry
+//! reaches, leftovers of killed processes among it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::FlockOperation;
+
+use crate::blob::Blobs;
+use crate::digest::Digest;
+use crate::error::{Error, Result};
+use crate::image::Image;
+use crate::manifest::{Descriptor, Document, MAX_SIZE};
+use crate::name::Name;
+use crate::platform::Platform;
+use crate::transport::layout::{self, Layout};
+use crate::transport::{Context, Written};
+
+/// The local store of images.
+#[derive(Debug, Clone)]
+pub struct Store {
+    layout: Layout,
+}
+
+/// Allows blobs to be written; see [`Store::writing`].
+#[derive(Debug)]
+pub struct WriteGuard {
+    _lock: File,
+}
+
+/// An image of the store.
+#[derive(Debug, Clone)]
+pub struct Entry {
+    /// Its name, unless it lost it to another image.
+    pub name: Option<Name>,
+    /// Its manifest.
+    pub descriptor: Descriptor,
+}
+
+/// What [`Store::remove`] did.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Removed {
+    /// Names that are gone.
+    pub names: Vec<String>,
+    /// Blobs that nothing needs any more.
+    pub blobs: Vec<Digest>,
+    /// Their bytes.
+    pub bytes: u64,
+}
+
+impl Store {
+    /// Opens the store in `root`, making it if need be.
+    ///
+    /// # Errors
+    /// When it cannot be made, or something else is there.
+    pub fn open(root: &Path) -> Result<Self> {
+        std::fs::create_dir_all(root).map_err(Error::file("make", root))?;
+        std::fs::create_dir_all(root.join("cache")).map_err(Error::file("make", root))?;
+        if !root.join("index.json").exists() {
+            Self::initialise(root)?;
+        }
+        Ok(Self {
+            layout: Layout::open(root)?,
+        })
+    }
+
+    fn initialise(root: &Path) -> Result<()> {
+        let _lock = layout::lock(root, FlockOperation::NonBlockingLockExclusive)?;
+        Layout::initialise(root)
+    }
+
+    /// Returns the layout behind the store.
+    pub fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
+    /// Returns the directory of what can be computed again.
+    pub fn cache(&self) -> PathBuf {
+        self.layout.root().join("cache")
+    }
+
+    /// Announces that blobs will be written; until the guard is dropped nothing is removed.
+    ///
+    /// # Errors
+    /// [`Error::Locked`] while images are being removed for long.
+    pub fn writing(&self) -> Result<WriteGuard> {
+        let lock = layout::lock(&self.layout.blobs(), FlockOperation::NonBlockingLockShared)?;
+        Ok(WriteGuard { _lock: lock })
+    }
+
+    /// Lists the images.
+    ///
+    /// # Errors
+    /// When the index cannot be read.
+    pub fn entries(&self) -> Result<Vec<Entry>> {
+        let index = self.layout.index()?;
+        let entry = |descriptor: Descriptor| Entry {
+            name: descriptor
+                .annotations
+                .get(layout::REF_NAME)
+                .and_then(|name| Name::parse(name).ok()),
+            descriptor,
+        };
+        Ok(index.manifests.into_iter().map(entry).collect())
+    }
+
+    /// Finds an image by name; nothing if the store has none.
+    ///
+    /// # Errors
+    /// When the index or the image cannot be read.
+    pub fn find(&self, name: &Name, platform: &Platform) -> Result<Option<Image>> {
+        let digest_fits = |entry: &Entry| {
+            name.digest
+                .is_none_or(|digest| entry.descriptor.digest == digest)
+        };
+        let wanted = Name {
+            digest: None,
+            ..name.clone()
+        };
+        let named = |entry: &Entry| {
+            let own = entry.name.as_ref();
+            own.is_some_and(|own| *own == wanted)
+                || wanted.tag.is_none()
+                    && own.is_some_and(|own| {
+                        (&own.host, &own.repository) == (&wanted.host, &wanted.repository)
+                    })
+        };
+        let found = self
+            .entries()?
+            .into_iter()
+            .find(|entry| named(entry) && digest_fits(entry));
+        found
+            .map(|entry| self.open_entry(&entry, platform))
+            .transpose()
+    }
+
+    /// Finds an image by the beginning of its id or digest.
+    ///
+    /// # Errors
+    /// [`Error::Ambiguous`] when several begin like that.
+    pub fn find_id(&self, prefix: &str, platform: &Platform) -> Result<Option<Image>> {
+        let mut found: BTreeMap<Digest, Image> = BTreeMap::new();
+        for entry in self.entries()? {
+            let image = self.open_entry(&entry, platform)?;
+            let digests = [entry.descriptor.digest, image.id()];
+            if digests
+                .iter()
+                .any(|digest| digest.hex().starts_with(prefix))
+            {
+                found.insert(image.digest(), image);
+            }
+        }
+        if found.len() > 1 {
+            let available = found.values().map(|image| image.id().to_string()).collect();
+            return Err(Error::Ambiguous {
+                subject: prefix.to_owned(),
+                available,
+            });
+        }
+        Ok(found.into_values().next())
+    }
+
+    /// Opens an image that [`Store::entries`] listed.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn open_entry(&self, entry: &Entry, platform: &Platform) -> Result<Image> {
+        let subject = entry
+            .name
+            .as_ref()
+            .map_or_else(|| entry.descriptor.digest.to_string(), Name::familiar);
+        let blobs = Blobs::new(self.layout.clone());
+        layout::open_descriptor(&entry.descriptor, &subject, &blobs, platform)
+    }
+
+    /// Copies an image into the store under a name.
+    ///
+    /// # Errors
+    /// When a blob cannot be read or written.
+    pub fn add(&self, image: &Image, name: &Name, context: Context<'_>) -> Result<Written> {
+        let _guard = self.writing()?;
+        let (manifest, bytes) = layout::write_blobs(image, &self.layout, context)?;
+        let stored = Image::new(
+            manifest,
+            image.config().clone(),
+            Blobs::new(self.layout.clone()),
+        )?;
+        let manifest = self.tag(&stored, name, BTreeMap::new())?;
+        Ok(Written { manifest, bytes })
+    }
+
+    /// Gives an image whose blobs are in the store a name. An image that had
+    /// the name before loses it and is removed with the next [`Store::remove`].
+    ///
+    /// # Errors
+    /// When the index cannot be written.
+    pub fn tag(
+        &self,
+        image: &Image,
+        name: &Name,
+        annotations: BTreeMap<String, String>,
+    ) -> Result<Descriptor> {
+        let mut descriptor = image.manifest().descriptor();
+        descriptor.platform = Some(image.platform());
+        descriptor.annotations = annotations;
+        descriptor.annotations.extend(layout::named(&Name {
+            digest: None,
+            ..name.clone()
+        }));
+        layout::add_entry(&self.layout, descriptor.clone())?;
+        Ok(descriptor)
+    }
+
+    /// Removes the entries that `doomed` answers yes for, and every blob that
+    /// none of the others reaches.
+    ///
+    /// # Errors
+    /// [`Error::Locked`] while others write; when the index cannot be written.
+    pub fn remove(&self, doomed: impl Fn(&Descriptor) -> bool) -> Result<Removed> {
+        let _lock = layout::lock(
+            &self.layout.blobs(),
+            FlockOperation::NonBlockingLockExclusive,
+        )?;
+        let mut removed = Removed::default();
+        let left = self.layout.update(|index| {
+            let (gone, left): (Vec<_>, Vec<_>) = index.manifests.drain(..).partition(|d| doomed(d));
+            let label = |d: Descriptor| {
+                d.annotations
+                    .get(layout::REF_NAME)
+                    .cloned()
+                    .unwrap_or(d.digest.to_string())
+            };
+            removed.names = gone.into_iter().map(label).collect();
+            index.manifests = left.clone();
+            Ok(left)
+        })?;
+        let needed = self.reachable(&left)?;
+        let directory = self.layout.blobs();
+        let entries = std::fs::read_dir(&directory).map_err(Error::file("read", &directory))?;
+        for entry in entries.flatten() {
+            let name = entry.file_name();
+            let digest = format!("sha256:{}", name.to_string_lossy())
+                .parse::<Digest>()
+                .ok();
+            if digest.is_some_and(|digest| needed.contains(&digest)) {
+                continue;
+            }
+            let size = entry.metadata().map_or(0, |metadata| metadata.len());
+            std::fs::remove_file(entry.path()).map_err(Error::file("remove", entry.path()))?;
+            removed.bytes += size;
+            removed.blobs.extend(digest);
+        }
+        removed.blobs.sort();
+        Ok(removed)
+    }
+
+    fn reachable(&self, entries: &[Descriptor]) -> Result<BTreeSet<Digest>> {
+        let blobs = Blobs::new(self.layout.clone());
+        let mut needed = BTreeSet::new();
+        let mut pending: Vec<Descriptor> = entries.to_vec();
+        while let Some(descriptor) = pending.pop() {
+            if !needed.insert(descriptor.digest) {
+                continue;
+            }
+            let bytes = blobs.read(&descriptor, MAX_SIZE)?;
+            match Document::parse(&bytes, Some(&descriptor.media_type))? {
+                Document::Index(index) => pending.extend(index.manifests),
+                Document::Manifest(manifest) => {
+                    needed.insert(manifest.config.digest);
+                    needed.extend(manifest.layers.iter().map(|layer| layer.digest));
+                }
+            }
+        }
+        Ok(needed)
+    }
+}

@@ -1,0 +1,464 @@
+//! OCI image layout directories (OCI image specification, "Image Layout").
+//!
+//! Also the form of the local store. Blobs are written under a temporary name,
+//! synced and renamed; `index.json` likewise, under a lock on the directory, so
+//! that two writers do not lose each other's entry and a crash leaves the old
+//! index or the new one.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use layer::FileSlice;
+
+use super::{Context, Opened, Written};
+use crate::blob::{BlobSource, Blobs};
+use crate::digest::{Digest, HashingWriter};
+use crate::error::{Error, Result};
+use crate::image::Image;
+use crate::manifest::{Descriptor, Document, Index, MAX_SIZE, Manifest};
+use crate::name::Name;
+use crate::platform::Platform;
+
+/// Annotation of an index entry: the tag.
+pub const REF_NAME: &str = "org.opencontainers.image.ref.name";
+/// Annotation that containerd and Docker write beside it: the whole name.
+const CONTAINERD_NAME: &str = "io.containerd.image.name";
+
+/// A layout on disk.
+#[derive(Debug, Clone)]
+pub struct Layout {
+    root: PathBuf,
+}
+
+impl Layout {
+    /// Opens an existing layout.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], or [`Error::Archive`] when the directory is something else.
+    pub fn open(root: &Path) -> Result<Self> {
+        if !root.exists() {
+            let subject = root.display().to_string();
+            return Err(Error::NotFound {
+                subject,
+                place: String::new(),
+            });
+        }
+        let layout = Self {
+            root: root.to_path_buf(),
+        };
+        if !root.join("index.json").is_file() {
+            let reason = "the directory has no index.json".to_owned();
+            return Err(Error::Archive {
+                path: root.to_path_buf(),
+                reason,
+            });
+        }
+        Ok(layout)
+    }
+
+    /// Opens a layout, making it if nothing is there.
+    ///
+    /// # Errors
+    /// [`Error::Exists`] when the directory holds something else.
+    pub fn create(root: &Path) -> Result<Self> {
+        let layout = Self {
+            root: root.to_path_buf(),
+        };
+        if root.join("index.json").is_file() {
+            return Ok(layout);
+        }
+        let foreign = match std::fs::read_dir(root) {
+            Ok(entries) => entries
+                .filter_map(|entry| Some(entry.ok()?.file_name()))
+                .any(|name| name != "blobs" && name != "oci-layout"),
+            Err(_) => root.exists(),
+        };
+        if foreign {
+            return Err(Error::Exists(root.to_path_buf()));
+        }
+        std::fs::create_dir_all(root).map_err(Error::file("make", root))?;
+        let _lock = layout.lock()?;
+        Self::initialise(root)?;
+        Ok(layout)
+    }
+
+    /// Makes an empty layout, unless there is one; the caller holds the lock.
+    pub(crate) fn initialise(root: &Path) -> Result<()> {
+        let layout = Self {
+            root: root.to_path_buf(),
+        };
+        let blobs = layout.blobs();
+        std::fs::create_dir_all(&blobs).map_err(Error::file("make", &blobs))?;
+        if !root.join("index.json").exists() {
+            layout.replace("oci-layout", br#"{"imageLayoutVersion":"1.0.0"}"#)?;
+            layout.write_index(&Index::empty())?;
+        }
+        Ok(())
+    }
+
+    /// Returns the directory.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Returns the directory of the blobs.
+    pub fn blobs(&self) -> PathBuf {
+        self.root.join("blobs").join("sha256")
+    }
+
+    /// Returns whether a blob is there.
+    pub fn has(&self, descriptor: &Descriptor) -> bool {
+        let metadata = std::fs::metadata(self.blob_path(&descriptor.digest));
+        metadata.is_ok_and(|metadata| metadata.is_file() && metadata.len() == descriptor.size)
+    }
+
+    /// Returns the path of a blob.
+    pub fn blob_path(&self, digest: &Digest) -> PathBuf {
+        self.blobs().join(digest.hex())
+    }
+
+    /// Reads the index.
+    ///
+    /// # Errors
+    /// When it cannot be read or understood.
+    pub fn index(&self) -> Result<Index> {
+        let path = self.root.join("index.json");
+        let file = File::open(&path).map_err(Error::file("open", &path))?;
+        let mut bytes = Vec::new();
+        let mut bounded = file.take(MAX_SIZE + 1);
+        bounded
+            .read_to_end(&mut bytes)
+            .map_err(Error::file("read", &path))?;
+        if bytes.len() as u64 > MAX_SIZE {
+            return Err(Error::TooLarge {
+                subject: path.display().to_string(),
+                limit: MAX_SIZE,
+            });
+        }
+        serde_json::from_slice(&bytes).map_err(|e| Error::Archive {
+            path,
+            reason: format!("index.json: {e}"),
+        })
+    }
+
+    /// Changes the index under the lock.
+    ///
+    /// # Errors
+    /// [`Error::Locked`], or when it cannot be read or written.
+    pub fn update<T>(&self, change: impl FnOnce(&mut Index) -> Result<T>) -> Result<T> {
+        let _lock = self.lock()?;
+        let mut index = self.index()?;
+        let result = change(&mut index)?;
+        self.write_index(&index)?;
+        Ok(result)
+    }
+
+    /// Stores what `fill` writes as a blob; storing the same bytes again changes nothing.
+    ///
+    /// # Errors
+    /// When `fill` fails or the blob cannot be written.
+    pub fn put(&self, fill: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<(Digest, u64)> {
+        let blobs = self.blobs();
+        let temporary = tempfile::Builder::new()
+            .prefix(".tmp-")
+            .tempfile_in(&blobs)
+            .map_err(Error::file("make a file in", &blobs))?;
+        let mut output = HashingWriter::new(io::BufWriter::with_capacity(1 << 20, temporary));
+        fill(&mut output)?;
+        let (output, digest, length) = output.finish();
+        let path = self.blob_path(&digest);
+        let temporary = output
+            .into_inner()
+            .map_err(|e| Error::file("write", &path)(e.into_error()))?;
+        if !path.exists() {
+            finish(temporary, &path)?;
+        }
+        Ok((digest, length))
+    }
+
+    /// Stores bytes as a blob.
+    ///
+    /// # Errors
+    /// When the blob cannot be written.
+    pub fn put_bytes(&self, bytes: &[u8]) -> Result<(Digest, u64)> {
+        let path = self.blobs();
+        self.put(|output| output.write_all(bytes).map_err(Error::file("write", path)))
+    }
+
+    /// Takes the lock of the directory, waiting a while for others.
+    ///
+    /// # Errors
+    /// [`Error::Locked`] when somebody holds it for half a minute.
+    pub fn lock(&self) -> Result<File> {
+        lock(
+            &self.root,
+            rustix::fs::FlockOperation::NonBlockingLockExclusive,
+        )
+    }
+
+    fn write_index(&self, index: &Index) -> Result<()> {
+        self.replace("index.json", &serde_json::to_vec(index).unwrap_or_default())
+    }
+
+    fn replace(&self, name: &str, bytes: &[u8]) -> Result<()> {
+        let path = self.root.join(name);
+        let mut temporary = tempfile::Builder::new()
+            .prefix(".tmp-")
+            .tempfile_in(&self.root)
+            .map_err(Error::file("make a file in", &self.root))?;
+        temporary
+            .write_all(bytes)
+            .map_err(Error::file("write", &path))?;
+        finish(temporary, &path)
+    }
+}
+
+/// Waits up to half a minute for a lock on a directory.
+pub(crate) fn lock(path: &Path, operation: rustix::fs::FlockOperation) -> Result<File> {
+    let file = File::open(path).map_err(Error::file("open", path))?;
+    for _ in 0..600 {
+        match rustix::fs::flock(&file, operation) {
+            Ok(()) => return Ok(file),
+            Err(rustix::io::Errno::WOULDBLOCK | rustix::io::Errno::INTR) => {
+                std::thread::sleep(std::time::Duration::from_millis(50));
+            }
+            Err(errno) => return Err(Error::file("lock", path)(errno.into())),
+        }
+    }
+    Err(Error::Locked(path.to_path_buf()))
+}
+
+/// Gives a finished temporary file its name: mode as the umask has it, synced, renamed.
+fn finish(temporary: tempfile::NamedTempFile, path: &Path) -> Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    let permissions = std::fs::Permissions::from_mode(0o644);
+    temporary
+        .as_file()
+        .set_permissions(permissions)
+        .map_err(Error::file("chmod", path))?;
+    temporary
+        .as_file()
+        .sync_all()
+        .map_err(Error::file("sync", path))?;
+    temporary
+        .persist(path)
+        .map_err(|e| Error::file("rename", path)(e.error))?;
+    Ok(())
+}
+
+/// Writes a whole file under a temporary name beside it, and renames it when `fill` is done.
+pub(crate) fn write_file<T>(path: &Path, fill: impl FnOnce(&File) -> Result<T>) -> Result<T> {
+    let directory = match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    let temporary = tempfile::Builder::new()
+        .prefix(".jettison-")
+        .tempfile_in(directory)
+        .map_err(Error::file("make a file in", directory))?;
+    let result = fill(temporary.as_file())?;
+    finish(temporary, path)?;
+    Ok(result)
+}
+
+impl BlobSource for Layout {
+    fn open(&self, descriptor: &Descriptor) -> Result<Box<dyn Read + Send>> {
+        Ok(Box::new(open_blob(self, descriptor)?))
+    }
+
+    fn local(&self, descriptor: &Descriptor) -> Result<Option<FileSlice>> {
+        let file = open_blob(self, descriptor)?;
+        let path = self.blob_path(&descriptor.digest);
+        let length = file.metadata().map_err(Error::file("read", path))?.len();
+        Ok(Some(FileSlice::new(Arc::new(file), 0, length)))
+    }
+}
+
+fn open_blob(layout: &Layout, descriptor: &Descriptor) -> Result<File> {
+    let path = layout.blob_path(&descriptor.digest);
+    File::open(&path).map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound => Error::MissingBlob {
+            digest: descriptor.digest,
+            place: layout.root.display().to_string(),
+        },
+        _ => Error::file("open", path)(error),
+    })
+}
+
+/// Opens the image `tag` of a layout, or its only image.
+///
+/// # Errors
+/// [`Error::NotFound`], [`Error::Ambiguous`], [`Error::NoSuchPlatform`].
+pub fn open(root: &Path, tag: Option<&str>, context: Context<'_>) -> Result<Opened> {
+    let layout = Layout::open(root)?;
+    let index = layout.index()?;
+    open_index(
+        &index,
+        tag,
+        &root.display().to_string(),
+        &Blobs::new(layout),
+        context.platform,
+    )
+}
+
+/// Opens an image through an index: shared by directories and archives.
+pub(crate) fn open_index(
+    index: &Index,
+    tag: Option<&str>,
+    subject: &str,
+    blobs: &Blobs,
+    platform: &Platform,
+) -> Result<Opened> {
+    let entry = choose(index, tag, subject, platform)?;
+    let name = [CONTAINERD_NAME, REF_NAME]
+        .iter()
+        .find_map(|key| Name::parse(entry.annotations.get(*key)?).ok());
+    let image = open_descriptor(entry, subject, blobs, platform)?;
+    Ok(Opened { image, name })
+}
+
+/// Follows indexes down to a manifest. Indexes may nest; four levels are plenty.
+pub(crate) fn open_descriptor(
+    entry: &Descriptor,
+    subject: &str,
+    blobs: &Blobs,
+    platform: &Platform,
+) -> Result<Image> {
+    let mut entry = entry.clone();
+    for _ in 0..4 {
+        let bytes = blobs.read(&entry, MAX_SIZE)?;
+        match Document::parse(&bytes, Some(&entry.media_type))? {
+            Document::Manifest(manifest) => return Image::open(*manifest, blobs.clone()),
+            Document::Index(index) => entry = index.choose(subject, platform)?.clone(),
+        }
+    }
+    Err(Error::Document {
+        digest: entry.digest,
+        reason: "indexes nest too deeply".to_owned(),
+    })
+}
+
+fn choose<'i>(
+    index: &'i Index,
+    tag: Option<&str>,
+    subject: &str,
+    platform: &Platform,
+) -> Result<&'i Descriptor> {
+    let label = |d: &Descriptor| d.annotations.get(REF_NAME).cloned();
+    let Some(tag) = tag else {
+        return match &index.manifests[..] {
+            [only] => Ok(only),
+            [] => {
+                let place = String::new();
+                Err(Error::NotFound {
+                    subject: format!("in `{subject}`"),
+                    place,
+                })
+            }
+            several
+                if several
+                    .iter()
+                    .all(|d| d.platform.is_some() && label(d).is_none()) =>
+            {
+                index.choose(subject, platform)
+            }
+            several => {
+                let mut available: Vec<String> = several.iter().filter_map(label).collect();
+                available.dedup();
+                Err(Error::Ambiguous {
+                    subject: subject.to_owned(),
+                    available,
+                })
+            }
+        };
+    };
+    let wanted = Name::parse(tag).ok();
+    let same = |d: &&Descriptor| {
+        let names = [REF_NAME, CONTAINERD_NAME].map(|key| d.annotations.get(key));
+        names
+            .iter()
+            .flatten()
+            .any(|name| *name == tag || wanted.is_some() && Name::parse(name).ok() == wanted)
+    };
+    let mut found = index.manifests.iter().filter(same).peekable();
+    let first = found.peek().copied();
+    let fits = |d: &&Descriptor| d.platform.as_ref().is_some_and(|p| p.matches(platform));
+    found.find(fits).or(first).ok_or_else(|| {
+        let available: Vec<String> = index.manifests.iter().filter_map(label).collect();
+        let place = format!("`{subject}` (it has {})", available.join(", "));
+        Error::NotFound {
+            subject: tag.to_owned(),
+            place,
+        }
+    })
+}
+
+/// Writes an image into a layout, replacing an entry with the same tag.
+/// Uncompressed layers are compressed.
+///
+/// # Errors
+/// When a blob cannot be read or written.
+pub fn write(
+    image: &Image,
+    root: &Path,
+    tag: Option<&str>,
+    context: Context<'_>,
+) -> Result<Written> {
+    let layout = Layout::create(root)?;
+    let (manifest, bytes) = write_blobs(image, &layout, context)?;
+    let mut descriptor = manifest.descriptor();
+    descriptor.platform = Some(image.platform());
+    if let Some(tag) = tag {
+        descriptor
+            .annotations
+            .insert(REF_NAME.to_owned(), tag.to_owned());
+    }
+    add_entry(&layout, descriptor.clone())?;
+    Ok(Written {
+        manifest: descriptor,
+        bytes,
+    })
+}
+
+/// Writes everything but the entry of the index.
+pub(crate) fn write_blobs(
+    image: &Image,
+    layout: &Layout,
+    context: Context<'_>,
+) -> Result<(Manifest, u64)> {
+    let mut bytes = 0;
+    let mut layers = Vec::new();
+    for layer in image.layers() {
+        let (descriptor, written) = crate::convert::store_layer(image, &layer, layout, context)?;
+        layers.push(descriptor);
+        bytes += written;
+    }
+    layout.put_bytes(image.config().bytes())?;
+    let manifest = crate::convert::to_oci(image, layers);
+    layout.put_bytes(&manifest.bytes)?;
+    Ok((manifest, bytes))
+}
+
+/// Adds an entry to the index, in place of one with the same tag.
+pub(crate) fn add_entry(layout: &Layout, entry: Descriptor) -> Result<()> {
+    layout.update(|index| {
+        let tag = entry.annotations.get(REF_NAME).cloned();
+        index
+            .manifests
+            .retain(|other| match (&tag, other.annotations.get(REF_NAME)) {
+                (Some(tag), Some(other)) => tag != other,
+                (None, None) => other.digest != entry.digest,
+                _ => true,
+            });
+        index.manifests.push(entry);
+        Ok(())
+    })
+}
+
+/// Returns the annotations of an index entry for a name.
+pub(crate) fn named(name: &Name) -> BTreeMap<String, String> {
+    BTreeMap::from([(REF_NAME.to_owned(), name.familiar())])
+}
