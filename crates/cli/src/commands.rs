@@ -1,0 +1,47 @@
+//! One file per sub-command, named as it is typed.
+
+pub(crate) mod completions;
+pub(crate) mod copy;
+pub(crate) mod images;
+pub(crate) mod import;
+pub(crate) mod rm;
+
+use crate::args::{Args, Command};
+use crate::error;
+use crate::session::Session;
+use crate::ui::Ui;
+
+/// How a command that did not fail ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Answer {
+    /// Done, or the answer is yes.
+    Yes,
+    /// The answer is no: findings, a gate, a proof that failed.
+    #[allow(dead_code)]
+    No,
+    /// The exit code of a program that was run.
+    #[allow(dead_code)]
+    Code(u8),
+}
+
+impl Answer {
+    pub(crate) fn code(self) -> u8 {
+        match self {
+            Self::Yes => error::DONE,
+            Self::No => error::NO,
+            Self::Code(code) => code,
+        }
+    }
+}
+
+/// Runs the command that was asked for.
+pub(crate) fn run(args: Args, ui: &Ui) -> anyhow::Result<Answer> {
+    let session = || Session::new(&args.global, ui);
+    match args.command {
+        Command::Copy(args) => copy::run(&args, &session()?),
+        Command::Import(args) => import::run(&args, &session()?),
+        Command::Images(args) => images::run(&args, &session()?),
+        Command::Rm(args) => rm::run(&args, &session()?),
+        Command::Completions(args) => completions::run(&args, ui),
+    }
+}

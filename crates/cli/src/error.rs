@@ -1,0 +1,147 @@
+//! From errors to exit codes and hints: one exhaustive place.
+
+use std::io;
+
+/// Done.
+pub(crate) const DONE: u8 = 0;
+/// The answer is no.
+pub(crate) const NO: u8 = 1;
+/// Wrong usage or input.
+pub(crate) const INPUT: u8 = 2;
+/// The operation failed.
+pub(crate) const FAILED: u8 = 3;
+/// A bug.
+pub(crate) const BUG: u8 = 70;
+
+/// Something wrong with what the user asked for.
+#[derive(Debug, thiserror::Error)]
+#[error("{message}")]
+pub(crate) struct Usage {
+    pub(crate) message: String,
+    pub(crate) hint: Option<String>,
+}
+
+impl Usage {
+    pub(crate) fn new(message: impl Into<String>, hint: impl Into<String>) -> anyhow::Error {
+        Self {
+            message: message.into(),
+            hint: Some(hint.into()),
+        }
+        .into()
+    }
+}
+
+/// Returns the exit code for a failure.
+pub(crate) fn code(failure: &anyhow::Error) -> u8 {
+    for cause in failure.chain() {
+        if cause.is::<Usage>() {
+            return INPUT;
+        }
+        if let Some(error) = cause.downcast_ref::<image::Error>() {
+            return image_code(error);
+        }
+        if let Some(error) = cause.downcast_ref::<layer::Error>() {
+            return layer_code(error);
+        }
+    }
+    FAILED
+}
+
+fn image_code(error: &image::Error) -> u8 {
+    use image::Error as E;
+    match error {
+        E::File { source, .. } if source.kind() == io::ErrorKind::NotFound => INPUT,
+        E::File { .. } | E::Remote { .. } | E::Locked(_) => FAILED,
+        E::Layer { source, .. } | E::WriteLayer { source } => layer_code(source),
+        E::Blob { source, .. } => match source.kind() {
+            io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof => INPUT,
+            _ => FAILED,
+        },
+        _ => INPUT,
+    }
+}
+
+fn layer_code(error: &layer::Error) -> u8 {
+    use layer::Error as E;
+    match error {
+        E::Read { source, .. } | E::Content { source, .. } => match source.kind() {
+            io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof => INPUT,
+            _ => FAILED,
+        },
+        E::Write { .. } | E::Host { .. } => FAILED,
+        _ => INPUT,
+    }
+}
+
+/// Returns what the user could do about a failure.
+pub(crate) fn hint(failure: &anyhow::Error) -> Option<String> {
+    failure.chain().find_map(|cause| {
+        if let Some(usage) = cause.downcast_ref::<Usage>() {
+            return usage.hint.clone();
+        }
+        if let Some(error) = cause.downcast_ref::<image::Error>() {
+            return image_hint(error);
+        }
+        if let Some(error) = cause.downcast_ref::<layer::Error>() {
+            return layer_hint(error);
+        }
+        let space = cause.downcast_ref::<io::Error>()?.kind() == io::ErrorKind::StorageFull;
+        space
+            .then(|| "free some space, or choose another disk with --store and --tmpdir".to_owned())
+    })
+}
+
+fn image_hint(error: &image::Error) -> Option<String> {
+    use image::Error as E;
+    Some(match error {
+        E::Reference { .. } => {
+            "images are named docker-archive:FILE, oci:DIR[:TAG], oci-archive:FILE, \
+             docker-daemon:NAME, docker://HOST/NAME:TAG, NAME or ./PATH"
+                .to_owned()
+        }
+        E::NotFound { .. } => "list what the local store has with `jettison images`".to_owned(),
+        E::Ambiguous { .. } => {
+            "name one of them after a colon, as in docker-archive:FILE:NAME".to_owned()
+        }
+        E::NoSuchPlatform { .. } => "choose one of them with --platform".to_owned(),
+        E::Blob { source, .. } if source.kind() == io::ErrorKind::InvalidData => {
+            "the image is damaged; fetch it again".to_owned()
+        }
+        E::DiffId { .. } => "the image is damaged; fetch it again".to_owned(),
+        E::Archive { .. } => {
+            "archives are made with `docker save` or `skopeo copy`; for the tar of a file system \
+             use `jettison import`"
+                .to_owned()
+        }
+        E::Layer { source, .. } => return layer_hint(source),
+        E::Denied { .. } => "log in first, as with `docker login` or `skopeo login`".to_owned(),
+        E::Locked(_) => "wait for the other jettison to finish, or use another --store".to_owned(),
+        _ => return None,
+    })
+}
+
+fn layer_hint(error: &layer::Error) -> Option<String> {
+    use layer::Error as E;
+    Some(match error {
+        E::LimitExceeded {
+            what: "entries", ..
+        } => "raise the limit with --max-entries".to_owned(),
+        E::LimitExceeded { .. } => "raise the limit with --max-unpacked".to_owned(),
+        E::Truncated { .. } => "the image is damaged; fetch it again".to_owned(),
+        E::Escapes { .. } => {
+            "no image builder writes such an entry; do not trust where this image came from"
+                .to_owned()
+        }
+        _ => return None,
+    })
+}
+
+/// Returns whether the reader of our output went away, which is no error.
+pub(crate) fn is_broken_pipe(failure: &anyhow::Error) -> bool {
+    let pipe = |cause: &(dyn std::error::Error + 'static)| {
+        cause
+            .downcast_ref::<io::Error>()
+            .is_some_and(|e| e.kind() == io::ErrorKind::BrokenPipe)
+    };
+    failure.chain().any(pipe)
+}

@@ -1,0 +1,132 @@
+//! What every command needs: the store, scratch space, and the environment.
+
+use std::path::PathBuf;
+
+use image::transport::{self, Context, Opened, Written};
+use image::{Image, LoadOptions, Name, Platform, Reference, Spool, Store};
+use layer::Limits;
+use layer::codec::gzip::Level;
+
+use crate::args::Global;
+use crate::error::Usage;
+use crate::ui::Ui;
+
+/// The settings of one run.
+#[derive(Debug)]
+pub(crate) struct Session<'u> {
+    pub(crate) ui: &'u Ui,
+    pub(crate) store: Store,
+    spool: Spool,
+    platform: Platform,
+    limits: Limits,
+    threads: usize,
+}
+
+impl<'u> Session<'u> {
+    pub(crate) fn new(global: &Global, ui: &'u Ui) -> anyhow::Result<Self> {
+        let root = match &global.store {
+            Some(root) => root.clone(),
+            None => default_store()?,
+        };
+        let store = Store::open(&root)?;
+        let scratch = global.tmpdir.clone().unwrap_or_else(|| root.join("tmp"));
+        let processors = std::thread::available_parallelism().map_or(1, usize::from);
+        Ok(Self {
+            ui,
+            store,
+            spool: Spool::new(scratch)?,
+            platform: global.platform.clone().unwrap_or_else(Platform::host),
+            limits: Limits {
+                entries: global.max_entries,
+                bytes: global.max_unpacked,
+                ..Limits::default()
+            },
+            threads: global.threads.unwrap_or(processors).max(1),
+        })
+    }
+
+    pub(crate) fn context(&self) -> Context<'_> {
+        Context {
+            spool: &self.spool,
+            platform: &self.platform,
+            limits: self.limits,
+            threads: self.threads,
+            level: Level::DEFAULT,
+            progress: self.ui,
+        }
+    }
+
+    pub(crate) fn load_options(&self) -> LoadOptions<'_> {
+        LoadOptions {
+            spool: &self.spool,
+            limits: self.limits,
+            threads: self.threads,
+            progress: self.ui,
+        }
+    }
+
+    pub(crate) fn platform(&self) -> &Platform {
+        &self.platform
+    }
+
+    /// Opens the image that `reference` names, wherever it is.
+    pub(crate) fn open(&self, reference: &Reference) -> anyhow::Result<Opened> {
+        if let Some(opened) = transport::open_local(reference, self.context())? {
+            return Ok(opened);
+        }
+        let found = match reference {
+            Reference::Name(name) => self.store.find(name, &self.platform)?,
+            Reference::Id(id) => self.store.find_id(id, &self.platform)?,
+            _ => None,
+        };
+        let image = found.ok_or_else(|| image::Error::NotFound {
+            subject: reference.to_string(),
+            place: "the local store".to_owned(),
+        })?;
+        Ok(Opened {
+            image,
+            name: reference.name(),
+        })
+    }
+
+    /// Writes an image where `reference` says; `name` is what archives call it.
+    pub(crate) fn write(
+        &self,
+        image: &Image,
+        reference: &Reference,
+        name: Option<&Name>,
+    ) -> anyhow::Result<Written> {
+        if let Some(written) = transport::write_local(image, reference, name, self.context())? {
+            return Ok(written);
+        }
+        match reference {
+            Reference::Name(name) => Ok(self.store.add(image, name, self.context())?),
+            _ => Err(Usage::new(
+                format!("cannot write to `{reference}`"),
+                "name a transport",
+            )),
+        }
+    }
+}
+
+/// `$XDG_DATA_HOME/jettison`, `~/.local/share/jettison` (XDG base directory specification).
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the one place where directories are chosen"
+)]
+fn default_store() -> anyhow::Result<PathBuf> {
+    let absolute = |name: &str| {
+        std::env::var_os(name)
+            .map(PathBuf::from)
+            .filter(|path| path.is_absolute())
+    };
+    let data = absolute("XDG_DATA_HOME")
+        .or_else(|| absolute("HOME").map(|home| home.join(".local/share")))
+        .ok_or_else(|| {
+            Usage::new(
+                "neither XDG_DATA_HOME nor HOME is set",
+                "name a directory with --store",
+            )
+        })?;
+    Ok(data.join("jettison"))
+}
