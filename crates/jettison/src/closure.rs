@@ -1,0 +1,136 @@
+//! What needs what: which files of an image its programs could ask for, and why.
+//!
+//! One graph ([`Graph`]): nodes are paths of the image, an edge says why one
+//! needs another. [`compute`] begins at the config ([`roots`]) and looks at
+//! every file that it keeps, until nothing new turns up:
+//!
+//! - programs and libraries: what the loader maps, what they open by name
+//!   ([`program`]), and what the C library reads behind their back ([`facts`]);
+//! - scripts: the commands they may call ([`script`]), and the run time of their
+//!   interpreter ([`runtime`]);
+//! - settings: the paths that they name ([`text`]);
+//! - packages: the data of the packages that programs come from ([`package`]);
+//! - the system: directories, users, what a run time environment expects ([`system`]).
+//!
+//! Nothing of the image is run. No rule asks for the name of a program; rules
+//! state facts of a library or a language, true for all who use it.
+
+mod collector;
+mod command;
+mod directories;
+mod facts;
+mod graph;
+mod package;
+mod program;
+mod roots;
+mod runtime;
+mod script;
+mod system;
+mod text;
+
+use image::{Config, FileSystem};
+use layer::NodeId;
+
+pub use graph::{Edge, Evidence, Graph};
+
+use crate::loader;
+use crate::packages::{self, PackageDb};
+
+/// What [`compute`] starts from.
+#[derive(Debug)]
+pub struct Input<'a> {
+    /// The image's files.
+    pub files: &'a FileSystem,
+    /// The image's config.
+    pub config: &'a Config,
+    /// The image's packages.
+    pub packages: &'a PackageDb,
+    /// What the user adds.
+    pub options: &'a Options,
+}
+
+/// What the user adds to what the image says.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// Further entry points: command lines, split as a shell does.
+    pub entries: Vec<String>,
+    /// Paths to keep, with everything below; `*`, `?` and `**` are patterns.
+    pub include: Vec<String>,
+    /// Packages to keep whole.
+    pub include_packages: Vec<String>,
+    /// Paths to drop, whatever needs them; patterns as in `include`.
+    pub exclude: Vec<String>,
+    /// Keep a shell and the commands that people type in it.
+    pub include_shell: bool,
+}
+
+/// What can go wrong with finding out what is needed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The image does not say what to run.
+    #[error("the image has no entry point: neither ENTRYPOINT nor CMD is set")]
+    NoEntryPoint,
+    /// What it says to run does not exist.
+    #[error("entry point `{program}` is not in the image")]
+    EntryPointMissing {
+        /// The program.
+        program: String,
+    },
+    /// A package that the user named is not installed.
+    #[error("package `{0}` is not in the image")]
+    NoSuchPackage(String),
+    /// A path that the user named matches nothing.
+    #[error("`{0}` matches nothing in the image")]
+    NothingIncluded(String),
+    /// A file cannot be read.
+    #[error("cannot read `{path}` of the image")]
+    Read {
+        /// The file.
+        path: String,
+        /// The cause.
+        source: std::io::Error,
+    },
+    /// The loader's settings, or an object, cannot be read.
+    #[error("cannot find out which libraries are loaded")]
+    Loader(#[source] loader::Error),
+    /// The package database cannot be read.
+    #[error("cannot read the package database")]
+    Packages(#[source] packages::Error),
+}
+
+/// What is needed, and what is needed but not there.
+#[derive(Debug)]
+pub struct Closure {
+    /// The kept files and their reasons.
+    pub graph: Graph,
+    /// What kept files ask for and the image does not have.
+    pub missing: Vec<Missing>,
+}
+
+/// Something that a kept file asks for and the image does not have.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Missing {
+    /// Who asks.
+    pub by: NodeId,
+    /// For what.
+    pub name: String,
+    /// What the lack means: a library, a command, an interpreter.
+    pub what: &'static str,
+    /// Whether the program may run without.
+    pub optional: bool,
+}
+
+/// Finds out which files the programs of an image could ask for.
+///
+/// # Errors
+/// When there is no entry point, something the user named does not exist, or a
+/// file cannot be read.
+pub fn compute(input: &Input<'_>) -> Result<Closure, Error> {
+    let mut collector = collector::Collector::new(input);
+    roots::add(&mut collector)?;
+    system::add(&mut collector);
+    collector.run()?;
+    package::settle(&mut collector)?;
+    Ok(collector.finish())
+}

@@ -1,0 +1,217 @@
+//! The work list: files are kept with a reason, and each is looked at once.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
+
+use layer::tree::resolve::{Lookup, Unresolved};
+use layer::{Content, NodeId, NodeKind, Tree};
+
+use super::{Closure, Edge, Error, Evidence, Graph, Input, Missing};
+use crate::closure::facts::Fact;
+use crate::loader::{Environment, Loader, Process};
+use crate::packages::PackageId;
+
+/// What is known so far.
+pub(super) struct Collector<'a> {
+    pub(super) input: &'a Input<'a>,
+    pub(super) graph: Graph,
+    queue: VecDeque<NodeId>,
+    pub(super) missing: BTreeSet<Missing>,
+    pub(super) loader: Loader<'a>,
+    /// Directories of PATH, in order, and those that scripts add.
+    pub(super) path: Vec<Vec<u8>>,
+    /// Values of ENV that are paths of the image, by variable.
+    pub(super) environment: BTreeMap<Vec<u8>, Vec<u8>>,
+    /// Facts that have been acted upon.
+    pub(super) facts: HashSet<Fact>,
+    /// Packages that programs come from.
+    pub(super) program_packages: BTreeSet<PackageId>,
+    /// Files kept only if their interpreter is kept by something stronger.
+    pub(super) optional: Vec<(NodeId, NodeId)>,
+    /// Objects whose libraries were found as part of some program.
+    pub(super) loaded: HashSet<NodeId>,
+}
+
+impl<'a> Collector<'a> {
+    pub(super) fn new(input: &'a Input<'a>) -> Self {
+        let config = input.config;
+        let path = config
+            .env_var("PATH")
+            .unwrap_or_else(|| super::command::DEFAULT_PATH.to_owned());
+        let path = path.split(':').map(|dir| dir.as_bytes().to_vec()).collect();
+        let environment = config
+            .env()
+            .iter()
+            .filter_map(|line| line.split_once('='))
+            .filter(|(name, value)| *name != "PATH" && value.starts_with('/'))
+            .map(|(name, value)| (name.as_bytes().to_vec(), value.as_bytes().to_vec()))
+            .collect();
+        let loader_environment = Environment {
+            library_path: config.env_var("LD_LIBRARY_PATH").map(String::into_bytes),
+            preload: config.env_var("LD_PRELOAD").map(String::into_bytes),
+            working_directory: config.working_dir().as_bytes().to_vec(),
+        };
+        let files = input.files;
+        Self {
+            input,
+            graph: Graph::default(),
+            queue: VecDeque::new(),
+            missing: BTreeSet::new(),
+            loader: Loader::new(&files.tree, &files.contents, loader_environment),
+            path,
+            environment,
+            facts: HashSet::new(),
+            program_packages: BTreeSet::new(),
+            optional: Vec::new(),
+            loaded: HashSet::new(),
+        }
+    }
+
+    pub(super) fn tree(&self) -> &'a Tree {
+        &self.input.files.tree
+    }
+
+    /// Keeps a file and the directories that hold it.
+    pub(super) fn keep(&mut self, node: NodeId, edge: Edge) {
+        if !self.graph.keep(node, edge) {
+            return;
+        }
+        self.queue.push_back(node);
+        let tree = self.tree();
+        let (mut child, mut parent) = (node, tree.parent(node));
+        while child != tree.root() {
+            let edge =
+                Edge { from: Some(child), evidence: Evidence::Directory, detail: String::new() };
+            if !self.graph.keep(parent, edge) {
+                break;
+            }
+            (child, parent) = (parent, tree.parent(parent));
+        }
+    }
+
+    /// Keeps what a path leads to, and the symbolic links on the way. Returns
+    /// what it leads to, if anything.
+    pub(super) fn keep_path(
+        &mut self,
+        base: NodeId,
+        path: &[u8],
+        from: Option<NodeId>,
+        evidence: Evidence,
+    ) -> Option<NodeId> {
+        let detail = || String::from_utf8_lossy(path).into_owned();
+        match self.tree().resolve_at(base, path, Lookup::STAT) {
+            Ok(found) => {
+                self.keep_links(&found.links, from, &detail());
+                self.keep(found.node, Edge { from, evidence, detail: detail() });
+                Some(found.node)
+            }
+            Err(Unresolved::Missing { links, .. }) => {
+                // A dangling link is part of the image: it may lead to a volume.
+                self.keep_links(&links, from, &detail());
+                None
+            }
+            Err(_) => None,
+        }
+    }
+
+    pub(super) fn keep_links(&mut self, links: &[NodeId], from: Option<NodeId>, detail: &str) {
+        for link in links {
+            let edge = Edge { from, evidence: Evidence::Symlink, detail: detail.to_owned() };
+            self.keep(*link, edge);
+        }
+    }
+
+    /// Keeps a directory and what is below it and `wanted`.
+    pub(super) fn keep_below(
+        &mut self,
+        top: NodeId,
+        edge: &Edge,
+        wanted: impl Fn(NodeId) -> bool,
+    ) {
+        self.keep(top, edge.clone());
+        let tree = self.tree();
+        let nodes: Vec<NodeId> = tree.walk(top).skip(1).filter(|node| wanted(*node)).collect();
+        for node in nodes {
+            self.keep(node, Edge { from: edge.from.or(Some(top)), ..edge.clone() });
+        }
+    }
+
+    /// Reads at most `limit` bytes of a file.
+    pub(super) fn read(&self, node: NodeId, limit: u64) -> Result<Vec<u8>, Error> {
+        let Some(content) = self.tree().content(node) else { return Ok(Vec::new()) };
+        self.input
+            .files
+            .contents
+            .read(content, limit)
+            .map_err(|source| self.unreadable(node, source))
+    }
+
+    pub(super) fn content(&self, node: NodeId) -> Option<&'a Content> {
+        self.tree().content(node)
+    }
+
+    pub(super) fn unreadable(&self, node: NodeId, source: std::io::Error) -> Error {
+        let path = String::from_utf8_lossy(&self.tree().absolute(node)).into_owned();
+        Error::Read { path, source }
+    }
+
+    pub(super) fn lacks(&mut self, by: NodeId, name: &[u8], what: &'static str, optional: bool) {
+        let name = String::from_utf8_lossy(name).into_owned();
+        self.missing.insert(Missing { by, name, what, optional });
+    }
+
+    /// Looks at every kept file, until none is new.
+    pub(super) fn run(&mut self) -> Result<(), Error> {
+        while let Some(node) = self.queue.pop_front() {
+            self.examine(node)?;
+        }
+        Ok(())
+    }
+
+    fn examine(&mut self, node: NodeId) -> Result<(), Error> {
+        let tree = self.tree();
+        match tree.kind(node) {
+            NodeKind::Symlink(target) => {
+                let target = target.to_vec();
+                self.keep_path(tree.parent(node), &target, Some(node), Evidence::Symlink);
+                Ok(())
+            }
+            NodeKind::File(content) if content.size > 0 => {
+                let first = self.read(node, 256)?;
+                if first.starts_with(b"\x7fELF") {
+                    super::program::examine(self, node)
+                } else if first.starts_with(b"#!") {
+                    super::script::examine(self, node, &first)
+                } else {
+                    super::text::examine(self, node, &first)
+                }
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Starts the loader's work for a program.
+    pub(super) fn process(&self, program: NodeId) -> Result<Process<'_, 'a>, Error> {
+        Process::start(&self.loader, program).map_err(Error::Loader)
+    }
+
+    pub(super) fn finish(self) -> Closure {
+        let mut graph = self.graph;
+        let tree = &self.input.files.tree;
+        let patterns = &self.input.options.exclude;
+        if !patterns.is_empty() {
+            let excluded: Vec<NodeId> = graph
+                .nodes()
+                .iter()
+                .copied()
+                .filter(|node| {
+                    let path = tree.absolute(*node);
+                    patterns.iter().any(|p| super::directories::glob_matches(p.as_bytes(), &path))
+                })
+                .collect();
+            for node in excluded.into_iter().flat_map(|top| tree.walk(top)) {
+                graph.drop(node);
+            }
+        }
+        Closure { graph, missing: self.missing.into_iter().collect() }
+    }
+}

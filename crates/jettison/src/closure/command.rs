@@ -1,0 +1,113 @@
+//! Command lines: which programs they run, and which files they name.
+
+use layer::NodeId;
+
+use super::collector::Collector;
+use super::{Edge, Error, Evidence, directories, script};
+
+/// What a container gets where the image sets no PATH (moby, oci/defaults).
+pub(super) const DEFAULT_PATH: &str =
+    "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// Who runs a command, and how sure it is that it is run.
+#[derive(Clone, Copy)]
+pub(super) struct Caller<'d> {
+    pub(super) from: Option<NodeId>,
+    pub(super) evidence: Evidence,
+    pub(super) detail: &'d str,
+}
+
+impl Caller<'_> {
+    pub(super) fn edge(&self) -> Edge {
+        Edge { from: self.from, evidence: self.evidence, detail: self.detail.to_owned() }
+    }
+}
+
+impl Collector<'_> {
+    /// Keeps the program that `name` runs: by PATH, or at its path. Returns
+    /// whether there is one.
+    pub(super) fn keep_command(&mut self, name: &[u8], caller: Caller<'_>) -> Option<NodeId> {
+        let tree = self.tree();
+        let workdir = self.working_directory();
+        let candidates: Vec<Vec<u8>> = if name.contains(&b'/') {
+            vec![name.to_vec()]
+        } else {
+            let defaults = DEFAULT_PATH.split(':').map(|dir| dir.as_bytes().to_vec());
+            let mut directories = self.path.clone();
+            for directory in defaults {
+                if !directories.contains(&directory) {
+                    directories.push(directory);
+                }
+            }
+            directories.iter().map(|dir| [dir.as_slice(), name].join(&b'/')).collect()
+        };
+        for path in candidates {
+            let how = layer::tree::resolve::Lookup::STAT;
+            let Ok(found) = tree.resolve_at(workdir, &path, how) else { continue };
+            if tree.content(found.node).is_none() || tree.mode(found.node) & 0o111 == 0 {
+                continue;
+            }
+            let shown = String::from_utf8_lossy(&path).into_owned();
+            self.keep_links(&found.links, caller.from, &shown);
+            self.keep(found.node, caller.edge());
+            super::package::program_found(self, found.node);
+            return Some(found.node);
+        }
+        None
+    }
+
+    /// Keeps what a whole command line needs: its program, a script given to a
+    /// shell with `-c`, and the files and directories that its words name.
+    pub(super) fn keep_command_line(
+        &mut self,
+        words: &[Vec<u8>],
+        caller: Caller<'_>,
+    ) -> Result<Option<NodeId>, Error> {
+        let Some((program, arguments)) = words.split_first() else { return Ok(None) };
+        let found = self.keep_command(program, caller);
+        let shell_text = arguments
+            .iter()
+            .position(|word| word.starts_with(b"-") && word.ends_with(b"c"))
+            .and_then(|at| arguments.get(at + 1))
+            .filter(|_| is_shell(program));
+        if let Some(text) = shell_text {
+            script::keep_shell_text(self, text, caller)?;
+            return Ok(found);
+        }
+        for word in arguments {
+            self.keep_argument(word, caller);
+        }
+        Ok(found)
+    }
+
+    /// Keeps what an argument names, if it names something: a path from `/` or
+    /// from the working directory, also behind `--option=`.
+    pub(super) fn keep_argument(&mut self, word: &[u8], caller: Caller<'_>) {
+        let value = match word.iter().position(|b| *b == b'=') {
+            Some(equals) if word.starts_with(b"-") => &word[equals + 1..],
+            _ => word,
+        };
+        if value.is_empty() || value.starts_with(b"-") || value == b"." {
+            return;
+        }
+        let base = self.working_directory();
+        directories::keep_mentioned(self, base, value, caller);
+        if !value.contains(&b'/') {
+            // An entry point that runs its arguments: `exec "$@"`.
+            self.keep_command(value, caller);
+        }
+    }
+
+    pub(super) fn working_directory(&self) -> NodeId {
+        let tree = self.tree();
+        let found = tree.resolve(self.input.config.working_dir().as_bytes());
+        found.map_or(tree.root(), |found| found.node)
+    }
+}
+
+/// Shells that POSIX's `sh -c` and its descendants are called by. It decides
+/// only whether an argument is read as a script, never whether it is kept.
+fn is_shell(program: &[u8]) -> bool {
+    let name = program.rsplit(|b| *b == b'/').next().unwrap_or_default();
+    [&b"sh"[..], b"bash", b"dash", b"ash", b"ksh", b"zsh", b"mksh"].contains(&name)
+}

@@ -1,0 +1,287 @@
+//! Directories: which belong to one application, and which to everybody.
+//!
+//! A program that names `/usr/lib/php/20220829` will open files there by name;
+//! one that names `/usr/lib` says nothing. The directories that everybody shares
+//! are those of the Filesystem Hierarchy Standard 3.0, and Debian's multiarch ones.
+
+use layer::tree::resolve::Lookup;
+use layer::{NodeId, Tree};
+
+use super::collector::Collector;
+use super::command::Caller;
+use super::{Edge, Evidence};
+use crate::packages::classes::Class;
+
+/// Shared directories. `*` stands for one component.
+const SHARED: &[&str] = &[
+    "", "bin", "boot", "dev", "etc", "home", "lib", "lib*", "media", "mnt", "opt", "proc", "root",
+    "run", "sbin", "srv", "sys", "tmp", "usr", "var",
+    "etc/alternatives", "etc/apt", "etc/apt/*", "etc/cron.*", "etc/default", "etc/dpkg", "etc/init.d",
+    "etc/logrotate.d", "etc/opt", "etc/pam.d", "etc/profile.d", "etc/rc*.d", "etc/security",
+    "etc/skel", "etc/ssl", "etc/systemd", "etc/systemd/*", "etc/udev", "etc/xdg", "etc/kernel",
+    "run/lock", "run/user", "var/*", "var/lib/apt", "var/lib/apt/*", "var/lib/dpkg", "var/lib/dpkg/*",
+    "var/lib/misc", "var/cache/apt", "var/cache/apt/*", "var/cache/debconf", "var/cache/ldconfig",
+    "var/log/apt", "var/lib/systemd", "var/lib/rpm", "var/lib/ucf", "var/lib/apk",
+    "usr/bin", "usr/games", "usr/include", "usr/lib", "usr/lib*", "usr/libexec", "usr/local",
+    "usr/sbin", "usr/share", "usr/src", "usr/local/*", "usr/local/share/*", "usr/src/*",
+    "usr/lib/*-linux-*", "lib/*-linux-*", "usr/lib/*-linux-*/pkgconfig",
+    "usr/lib/debug", "usr/lib/locale", "usr/lib/modules", "usr/lib/systemd", "usr/lib/systemd/*",
+    "usr/lib/udev", "usr/lib/tmpfiles.d", "usr/lib/sysusers.d", "usr/lib/firmware", "usr/lib/apt",
+    "usr/lib/apt/*", "usr/lib/dpkg", "usr/lib/mime", "usr/lib/init",
+    "usr/share/applications", "usr/share/bash-completion", "usr/share/bug", "usr/share/common-licenses",
+    "usr/share/debconf", "usr/share/doc", "usr/share/doc-base", "usr/share/fonts", "usr/share/games",
+    "usr/share/gir-1.0", "usr/share/icons", "usr/share/info", "usr/share/keyrings", "usr/share/licenses",
+    "usr/share/lintian", "usr/share/locale", "usr/share/man", "usr/share/man/*", "usr/share/menu",
+    "usr/share/metainfo", "usr/share/mime", "usr/share/misc", "usr/share/perl", "usr/share/pixmaps",
+    "usr/share/pkgconfig", "usr/share/themes", "usr/share/xml", "usr/share/zsh", "usr/share/sgml",
+    "usr/share/dpkg", "usr/share/apport", "usr/share/polkit-1", "usr/share/dbus-1",
+];
+
+/// Returns whether a directory belongs to everybody.
+pub(super) fn is_shared(tree: &Tree, directory: NodeId) -> bool {
+    let path = tree.path(directory);
+    SHARED.iter().any(|pattern| glob_matches(pattern.as_bytes(), &path))
+}
+
+/// Keeps what a path in a program, script or setting names. A file is kept; of
+/// a directory everything, unless it is shared by all; of a pattern its matches.
+pub(super) fn keep_mentioned(
+    collector: &mut Collector<'_>,
+    base: NodeId,
+    path: &[u8],
+    caller: Caller<'_>,
+) {
+    let tree = collector.tree();
+    if let Some(star) = path.iter().position(|b| b"*?[".contains(b)) {
+        let slash = path[..star].iter().rposition(|b| *b == b'/');
+        let Some(slash) = slash.filter(|slash| *slash > 0) else { return };
+        let Ok(found) = tree.resolve_at(base, &path[..slash], Lookup::STAT) else { return };
+        collector.keep_links(&found.links, caller.from, caller.detail);
+        collector.keep(found.node, caller.edge());
+        let pattern = &path[slash + 1..];
+        let below: Vec<NodeId> = tree
+            .walk(found.node)
+            .skip(1)
+            .filter(|node| glob_matches(pattern, relative(&tree.path(*node), &tree.path(found.node))))
+            .collect();
+        for node in below {
+            collector.keep(node, caller.edge());
+        }
+        return;
+    }
+    let Ok(found) = tree.resolve_at(base, path, Lookup::STAT) else { return };
+    if found.node == tree.root() {
+        return;
+    }
+    let is_directory = tree.is_directory(found.node);
+    if !is_directory && !is_wanted(tree, found.node) {
+        return;
+    }
+    collector.keep_links(&found.links, caller.from, caller.detail);
+    if !is_directory {
+        collector.keep(found.node, caller.edge());
+        if tree.mode(found.node) & 0o111 != 0 {
+            super::package::program_found(collector, found.node);
+        }
+    } else if is_shared(tree, found.node) {
+        collector.keep(found.node, caller.edge());
+    } else {
+        let edge = Edge { evidence: Evidence::PluginDir, ..caller.edge() };
+        collector.keep_below(found.node, &edge, |node| is_wanted(tree, node));
+    }
+}
+
+/// Returns whether a file could be asked for at run time: documentation, what
+/// compilers need, and the package manager's own files are not.
+pub(super) fn is_wanted(tree: &Tree, node: NodeId) -> bool {
+    if tree.is_directory(node) {
+        return !is_version_control(tree.name(node));
+    }
+    let path = tree.path(node);
+    if path.split(|b| *b == b'/').any(is_version_control) {
+        return false;
+    }
+    let class = Class::of(&path);
+    let ours = !matches!(
+        class,
+        Class::Locale(_)
+            | Class::License
+            | Class::ShellCompletion
+            | Class::Lintian
+            | Class::SystemdUnit
+            | Class::InitScript
+            | Class::CronJob
+            | Class::Logrotate
+            | Class::SecurityPolicy
+            | Class::Desktop
+            | Class::Device
+            | Class::PackageDatabase
+    );
+    ours && !class.is_documentation() && !class.is_for_building() && !is_compiled_source(&path)
+}
+
+fn is_version_control(name: &[u8]) -> bool {
+    [&b".git"[..], b".svn", b".hg"].contains(&name)
+}
+
+/// Source of languages that are compiled ahead of time: their programs carry its
+/// path in debugging information, and never open it.
+fn is_compiled_source(path: &[u8]) -> bool {
+    let endings = [".c", ".cc", ".cpp", ".cxx", ".h", ".hh", ".hpp", ".go", ".rs", ".s", ".S", ".o", ".a"];
+    endings.iter().any(|ending| path.ends_with(ending.as_bytes()))
+}
+
+/// Keeps the directory that an application was copied to: the one of its
+/// program, when no package owns the program and the directory is its own.
+///
+/// `/app/server` brings `/app`; `/opt/app/bin/app` brings what a prefix has
+/// (`lib`, `share`, `etc`, …) of `/opt/app`, not its sources.
+pub(super) fn keep_application(collector: &mut Collector<'_>, program: NodeId) {
+    let tree = collector.tree();
+    if collector.input.packages.owner(program).is_some() {
+        return;
+    }
+    let directory = tree.parent(program);
+    if is_shared(tree, directory) {
+        return;
+    }
+    let shown = String::from_utf8_lossy(&tree.absolute(directory)).into_owned();
+    let edge = Edge { from: Some(program), evidence: Evidence::PluginDir, detail: shown };
+    keep_own(collector, directory, &edge);
+    if [&b"bin"[..], b"sbin", b"libexec"].contains(&tree.name(directory)) {
+        let prefix = tree.parent(directory);
+        if !is_shared(tree, prefix) {
+            for name in ["lib", "lib64", "libexec", "share", "etc", "conf", "config", "modules"] {
+                if let Some(child) = tree.child(prefix, name.as_bytes()) {
+                    keep_own(collector, child, &edge);
+                }
+            }
+        }
+    }
+}
+
+/// Keeps a directory that users put there themselves, without caches of builds:
+/// those that say so (`CACHEDIR.TAG`, bford.info/cachedir) and Go's module cache
+/// (`GOPATH/pkg/mod/cache`, "Go Modules Reference"), which holds source only.
+pub(super) fn keep_own(collector: &mut Collector<'_>, top: NodeId, edge: &Edge) {
+    let tree = collector.tree();
+    collector.keep(top, edge.clone());
+    let mut pending = vec![top];
+    while let Some(directory) = pending.pop() {
+        for node in tree.children(directory) {
+            if is_version_control(tree.name(node)) {
+                continue;
+            }
+            let is_cache = tree.is_directory(node)
+                && (tree.child(node, b"CACHEDIR.TAG").is_some() || is_go_module_cache(tree, node));
+            if is_cache {
+                continue;
+            }
+            collector.keep(node, edge.clone());
+            if tree.is_directory(node) {
+                pending.push(node);
+            }
+        }
+    }
+}
+
+fn is_go_module_cache(tree: &Tree, directory: NodeId) -> bool {
+    let cache = tree.child(directory, b"cache");
+    tree.name(directory) == b"mod"
+        && cache.is_some_and(|cache| tree.child(cache, b"download").is_some())
+}
+
+fn relative<'p>(path: &'p [u8], top: &[u8]) -> &'p [u8] {
+    path.strip_prefix(top).map_or(path, |rest| rest.strip_prefix(b"/").unwrap_or(rest))
+}
+
+/// Matches a path with a pattern: `*` and `?` within a component, `**` across.
+pub(super) fn glob_matches(pattern: &[u8], path: &[u8]) -> bool {
+    // Two pointers with one point of return each for `*` and `**`: linear in
+    // practice, and never exponential.
+    let (mut p, mut s) = (0, 0);
+    let mut star: Option<(usize, usize, bool)> = None;
+    while s < path.len() {
+        let across = pattern[p..].starts_with(b"**");
+        match pattern.get(p) {
+            Some(b'*') => {
+                p += if across { 2 } else { 1 };
+                if across && pattern.get(p) == Some(&b'/') && (p < 3 || pattern[p - 3] == b'/') {
+                    p += 1;
+                }
+                star = Some((p, s, across));
+                continue;
+            }
+            Some(b'?') if path[s] != b'/' => (p, s) = (p + 1, s + 1),
+            Some(b'[') => match class_matches(&pattern[p..], path[s]) {
+                Some((length, true)) => (p, s) = (p + length, s + 1),
+                _ => match retry(&mut star, path) {
+                    Some(next) => (p, s) = next,
+                    None => return false,
+                },
+            },
+            Some(c) if *c == path[s] => (p, s) = (p + 1, s + 1),
+            _ => match retry(&mut star, path) {
+                Some(next) => (p, s) = next,
+                None => return false,
+            },
+        }
+    }
+    pattern[p..].iter().all(|b| *b == b'*')
+}
+
+fn retry(star: &mut Option<(usize, usize, bool)>, path: &[u8]) -> Option<(usize, usize)> {
+    let (p, s, across) = star.as_mut()?;
+    if *s >= path.len() || (!*across && path[*s] == b'/') {
+        return None;
+    }
+    *s += 1;
+    Some((*p, *s))
+}
+
+fn class_matches(pattern: &[u8], byte: u8) -> Option<(usize, bool)> {
+    let end = pattern.iter().skip(2).position(|b| *b == b']')? + 2;
+    let set = &pattern[1..end];
+    let (negated, set) = match set.first() {
+        Some(b'!' | b'^') => (true, &set[1..]),
+        _ => (false, set),
+    };
+    let mut found = false;
+    let mut at = 0;
+    while at < set.len() {
+        if at + 2 < set.len() && set[at + 1] == b'-' {
+            found |= (set[at]..=set[at + 2]).contains(&byte);
+            at += 3;
+        } else {
+            found |= set[at] == byte;
+            at += 1;
+        }
+    }
+    Some((end + 1, found != negated && byte != b'/'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::glob_matches;
+
+    #[test]
+    fn patterns_match_as_in_a_shell() {
+        for (pattern, path, want) in [
+            ("/etc/*", "/etc/passwd", true),
+            ("/etc/*", "/etc/a/b", false),
+            ("/etc/**", "/etc/a/b", true),
+            ("**/x", "a/b/x", true),
+            ("/usr/lib/*-linux-*", "/usr/lib/x86_64-linux-gnu", true),
+            ("usr/lib/*-linux-*", "usr/lib/python3", false),
+            ("*.conf", "a.conf", true),
+            ("*.conf", "a.conf.bak", false),
+            ("[a-c]?", "bz", true),
+            ("[!a]", "a", false),
+            ("a*b*c", "aXbYbZc", true),
+            ("lib*", "lib64", true),
+            ("", "", true),
+        ] {
+            assert_eq!(glob_matches(pattern.as_bytes(), path.as_bytes()), want, "{pattern} {path}");
+        }
+    }
+}

@@ -1,0 +1,249 @@
+//! ELF programs: their libraries, what they open by name, and what they say.
+//!
+//! A program is looked at as the process that it becomes: the loader's work is
+//! redone ([`crate::loader`]), and every name of a library that stands in one of
+//! its objects is tried as dlopen(3) would. Other strings are read as paths,
+//! names of variables, and commands.
+
+use std::collections::{BTreeSet, HashMap};
+use std::ops::ControlFlow;
+use std::rc::Rc;
+
+use layer::NodeId;
+
+use super::collector::Collector;
+use super::command::Caller;
+use super::{Edge, Error, Evidence, directories, facts, runtime};
+use crate::elf::{Object, TreeFile, strings};
+use crate::loader::{Closure, EdgeKind};
+
+/// Longest string that is taken for a path or a command line; what is longer is text.
+const LONGEST: usize = 1024;
+
+/// What the strings of one object say.
+#[derive(Debug, Default)]
+pub(super) struct Sayings {
+    /// Names of libraries, without a slash.
+    libraries: BTreeSet<Vec<u8>>,
+    /// Paths from the root, perhaps with a tail that is computed.
+    paths: BTreeSet<Vec<u8>>,
+    /// First words of what could be command lines.
+    commands: BTreeSet<Vec<u8>>,
+    /// Variables of the environment that the image sets.
+    variables: BTreeSet<Vec<u8>>,
+    /// Variables by which interpreters of languages are told where their modules are.
+    pub(super) runtime: bool,
+}
+
+/// Keeps what a program or library needs.
+pub(super) fn examine(collector: &mut Collector<'_>, node: NodeId) -> Result<(), Error> {
+    if !collector.loaded.insert(node) {
+        return Ok(());
+    }
+    let mut sayings = HashMap::new();
+    let closure = match load(collector, node, &mut sayings)? {
+        Some(closure) => closure,
+        None => return Ok(()),
+    };
+    for edge in &closure.edges {
+        let name = String::from_utf8_lossy(&edge.name).into_owned();
+        let evidence = match edge.kind {
+            EdgeKind::Interpreter => Evidence::Interpreter,
+            EdgeKind::Opened => Evidence::Dlopen,
+            _ => Evidence::Needed,
+        };
+        collector.keep_links(&edge.links, Some(edge.from), &name);
+        collector.keep(edge.to, Edge { from: Some(edge.from), evidence, detail: name });
+    }
+    for unmet in &closure.missing {
+        collector.lacks(unmet.from, &unmet.name, "library", unmet.optional);
+    }
+    for object_node in closure.objects {
+        let first_time = object_node == node || collector.loaded.insert(object_node);
+        let Some(object) = collector.loader.object(object_node).map_err(Error::Loader)? else {
+            continue;
+        };
+        if first_time {
+            let said = sayings.remove(&object_node).unwrap_or_default();
+            follow(collector, object_node, &object, &said);
+        }
+    }
+    Ok(())
+}
+
+/// Loads the process, and what its objects open by name.
+fn load(
+    collector: &Collector<'_>,
+    program: NodeId,
+    sayings: &mut HashMap<NodeId, Rc<Sayings>>,
+) -> Result<Option<Closure>, Error> {
+    if collector.loader.object(program).map_err(Error::Loader)?.is_none() {
+        return Ok(None);
+    }
+    let mut process = match collector.process(program) {
+        Ok(process) => process,
+        Err(Error::Loader(error)) => {
+            tracing::debug!("passed over: {error}");
+            return Ok(None);
+        }
+        Err(error) => return Err(error),
+    };
+    let mut next = 0;
+    while let Some(node) = process.closure().objects.get(next).copied() {
+        next += 1;
+        let Some(object) = collector.loader.object(node).map_err(Error::Loader)? else { continue };
+        let said = Rc::new(read_sayings(collector, node, &object)?);
+        for name in &said.libraries {
+            process.open(node, name).map_err(Error::Loader)?;
+        }
+        let noted = object.dlopen.iter().flat_map(|note| note.sonames.iter());
+        for name in noted {
+            process.open(node, name.as_ref()).map_err(Error::Loader)?;
+        }
+        sayings.insert(node, said);
+    }
+    Ok(Some(process.into_closure()))
+}
+
+fn read_sayings(
+    collector: &Collector<'_>,
+    node: NodeId,
+    object: &Object,
+) -> Result<Sayings, Error> {
+    let mut said = Sayings::default();
+    let Some(content) = collector.content(node) else { return Ok(said) };
+    let file = TreeFile { contents: &collector.input.files.contents, content };
+    let spawns = spawns(object);
+    let is_libc = facts::is_c_library(object);
+    let outcome = strings::terminated(file, &object.data, |text| {
+        if text.len() > LONGEST {
+            return;
+        }
+        if text.contains(&b'/') {
+            if !is_libc {
+                said.add_paths(text);
+            }
+        } else if memchr::memmem::find(text, b".so").is_some() && is_word(text) {
+            said.libraries.insert(text.to_vec());
+        }
+        if collector.environment.contains_key(text) {
+            said.variables.insert(text.to_vec());
+        }
+        said.runtime |= runtime::is_module_variable(text);
+        if spawns && !is_libc {
+            let word = text.split(|b| *b == b' ').next().unwrap_or_default();
+            let line = word.len() == text.len() || text.get(word.len() + 1) == Some(&b'-');
+            if line && is_word(word) {
+                said.commands.insert(word.to_vec());
+            }
+        }
+    });
+    outcome.map_err(|error| collector.unreadable(node, std::io::Error::other(error)))?;
+    if object.go || object.is_static() {
+        let outcome = strings::occurrences(file, &object.data, b"/", |place| {
+            if let Some(path) = longest_path(collector, place.from) {
+                said.paths.insert(path);
+            }
+            ControlFlow::Continue(())
+        });
+        outcome.map_err(|error| collector.unreadable(node, std::io::Error::other(error)))?;
+    }
+    Ok(said)
+}
+
+impl Sayings {
+    /// Adds the paths of a string: `/etc/a`, `/etc/a:/etc/b`, `prefix=/etc/a`, `/etc/%s.conf`.
+    fn add_paths(&mut self, text: &[u8]) {
+        for part in text.split(|b| b":;, =\"'<>()\t\n".contains(b)) {
+            let fixed = match part.iter().position(|b| *b == b'%') {
+                // What precedes the last slash is a directory.
+                Some(percent) => match part[..percent].iter().rposition(|b| *b == b'/') {
+                    Some(slash) => &part[..slash],
+                    None => continue,
+                },
+                None => part,
+            };
+            if fixed.starts_with(b"/") && fixed.len() > 2 {
+                self.paths.insert(fixed.to_vec());
+            }
+        }
+    }
+}
+
+/// Returns the path of the image that stands at the beginning of `bytes`, in a
+/// row of strings with nothing between them. Its first component must match
+/// whole; of the others the longest that exists counts.
+fn longest_path(collector: &Collector<'_>, bytes: &[u8]) -> Option<Vec<u8>> {
+    let tree = collector.tree();
+    let plain = |b: &u8| b.is_ascii_graphic() && *b != b'/';
+    let mut at = tree.root();
+    let mut length = 0;
+    let mut depth = 0;
+    while bytes.get(length) == Some(&b'/') {
+        let rest = &bytes[length + 1..];
+        let end = rest.iter().take(256).position(|b| !plain(b)).unwrap_or(rest.len().min(256));
+        let exact = (rest.get(end) == Some(&b'/') || depth > 0).then(|| tree.child(at, &rest[..end]));
+        let (child, taken) = match exact.flatten() {
+            Some(child) => (child, end),
+            None if depth == 0 => return None,
+            None => {
+                let shorter = (1..end).rev().find_map(|to| Some((tree.child(at, &rest[..to])?, to)));
+                match shorter {
+                    Some(found) => found,
+                    None => break,
+                }
+            }
+        };
+        length += 1 + taken;
+        depth += 1;
+        at = match tree.link_target(child) {
+            Some(_) => tree.resolve(&bytes[..length]).ok()?.node,
+            None => child,
+        };
+    }
+    (depth > 1).then(|| bytes[..length].to_vec())
+}
+
+/// Acts on what an object says.
+fn follow(collector: &mut Collector<'_>, node: NodeId, object: &Object, said: &Sayings) {
+    facts::examine(collector, node, object);
+    let root = collector.tree().root();
+    for path in &said.paths {
+        let detail = String::from_utf8_lossy(path).into_owned();
+        let caller = Caller { from: Some(node), evidence: Evidence::Path, detail: &detail };
+        directories::keep_mentioned(collector, root, path, caller);
+    }
+    for name in &said.commands {
+        let detail = String::from_utf8_lossy(name).into_owned();
+        let caller = Caller { from: Some(node), evidence: Evidence::ScriptCommand, detail: &detail };
+        collector.keep_command(name, caller);
+    }
+    for name in &said.variables {
+        let Some(value) = collector.environment.get(name).cloned() else { continue };
+        let detail = format!("ENV {}", String::from_utf8_lossy(name));
+        let caller = Caller { from: Some(node), evidence: Evidence::ConfigUser, detail: &detail };
+        for part in value.split(|b| *b == b':') {
+            directories::keep_mentioned(collector, root, part, caller);
+        }
+    }
+    super::package::library_found(collector, node);
+    if said.runtime {
+        runtime::keep(collector, node);
+    }
+}
+
+/// Returns whether an object can start other programs by name.
+fn spawns(object: &Object) -> bool {
+    let names = [
+        "system", "popen", "execvp", "execlp", "execvpe", "posix_spawnp", "execv", "execve",
+        "execl", "execle", "posix_spawn", "wordexp",
+    ];
+    names.iter().any(|name| object.imports.contains(name.as_bytes()))
+}
+
+/// Returns whether a text could be the name of a file.
+fn is_word(text: &[u8]) -> bool {
+    text.len() > 1
+        && text.first().is_some_and(u8::is_ascii_alphanumeric)
+        && text.iter().all(|b| b.is_ascii_alphanumeric() || b"._+-".contains(b))
+}

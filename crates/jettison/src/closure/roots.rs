@@ -1,0 +1,100 @@
+//! Where the search begins: the config, and what the user adds.
+
+use layer::NodeId;
+
+use super::collector::Collector;
+use super::command::Caller;
+use super::{Edge, Error, Evidence, directories, package};
+
+/// Keeps what the config says to run, and what the user asks for.
+pub(super) fn add(collector: &mut Collector<'_>) -> Result<(), Error> {
+    let config = collector.input.config;
+    let bytes = |words: Vec<String>| -> Vec<Vec<u8>> {
+        words.into_iter().map(String::into_bytes).collect()
+    };
+    let options = collector.input.options;
+    let mut command = bytes(config.entrypoint());
+    command.extend(bytes(config.cmd()));
+    let entries: Vec<Vec<Vec<u8>>> =
+        options.entries.iter().map(|line| super::script::split_words(line.as_bytes())).collect();
+    if command.is_empty() && entries.is_empty() && options.include.is_empty() {
+        return Err(Error::NoEntryPoint);
+    }
+    if !command.is_empty() {
+        run(collector, &command, if config.entrypoint().is_empty() { "CMD" } else { "ENTRYPOINT" })?;
+    }
+    for words in entries {
+        run(collector, &words, "--entry")?;
+    }
+    if let Some(test) = config.healthcheck() {
+        let caller =
+            Caller { from: None, evidence: Evidence::Entrypoint, detail: "HEALTHCHECK" };
+        collector.keep_command_line(&bytes(test), caller)?;
+    }
+    include(collector)
+}
+
+fn run(collector: &mut Collector<'_>, words: &[Vec<u8>], detail: &str) -> Result<(), Error> {
+    let caller = Caller { from: None, evidence: Evidence::Entrypoint, detail };
+    match collector.keep_command_line(words, caller)? {
+        Some(program) => {
+            directories::keep_application(collector, program);
+            Ok(())
+        }
+        None => Err(Error::EntryPointMissing {
+            program: words.first().map(|w| String::from_utf8_lossy(w).into_owned()).unwrap_or_default(),
+        }),
+    }
+}
+
+fn include(collector: &mut Collector<'_>) -> Result<(), Error> {
+    let options = collector.input.options;
+    let tree = collector.tree();
+    for pattern in &options.include {
+        let found: Vec<NodeId> = match tree.resolve(pattern.as_bytes()) {
+            Ok(found) => {
+                collector.keep_links(&found.links, None, pattern);
+                vec![found.node]
+            }
+            Err(_) => tree
+                .walk(tree.root())
+                .filter(|node| {
+                    directories::glob_matches(pattern.as_bytes(), &tree.absolute(*node))
+                })
+                .collect(),
+        };
+        if found.is_empty() {
+            return Err(Error::NothingIncluded(pattern.clone()));
+        }
+        let edge = Edge { from: None, evidence: Evidence::Include, detail: pattern.clone() };
+        for node in found {
+            collector.keep_below(node, &edge, |_| true);
+        }
+    }
+    for name in &options.include_packages {
+        let packages = collector.input.packages;
+        let ids = packages.named(name);
+        if ids.is_empty() {
+            return Err(Error::NoSuchPackage(name.clone()));
+        }
+        for id in ids {
+            package::keep_whole(collector, *id);
+        }
+    }
+    if options.include_shell {
+        for command in SHELL_COMMANDS {
+            let caller =
+                Caller { from: None, evidence: Evidence::Include, detail: "--include-shell" };
+            collector.keep_command(command.as_bytes(), caller);
+        }
+    }
+    Ok(())
+}
+
+/// What people type to look around: the mandatory utilities of POSIX that deal
+/// with files and processes (IEEE Std 1003.1, "Utilities").
+const SHELL_COMMANDS: &[&str] = &[
+    "sh", "bash", "ls", "cat", "cp", "mv", "rm", "mkdir", "rmdir", "chmod", "chown", "ln", "ps",
+    "kill", "env", "id", "grep", "sed", "awk", "find", "head", "tail", "wc", "sort", "uname",
+    "date", "df", "du", "touch", "test", "echo", "printf", "sleep", "tr", "cut", "xargs", "which",
+];

@@ -1,0 +1,84 @@
+//! Run times of languages: an interpreter needs its modules.
+//!
+//! An interpreter is known by what it is used for (`#!` of a script that is no
+//! shell's), or by the variable that tells it where modules are. Its modules are
+//! the data of the packages that it depends on, and the directories below a
+//! `lib`, `share` or `etc` that bear its name, which is where every one of these
+//! languages looks.
+
+use layer::NodeId;
+
+use super::collector::Collector;
+use super::directories::{is_shared, is_wanted};
+use super::{Edge, Evidence, package};
+
+/// Variables that interpreters document for their module search path: CPython,
+/// Perl, Ruby, Node.js, PHP, Lua, R, Tcl, Guile, Erlang, GNU Octave.
+const MODULE_VARIABLES: &[&str] = &[
+    "PYTHONHOME", "PERL5LIB", "RUBYLIB", "NODE_PATH", "PHPRC", "LUA_PATH", "R_LIBS_USER",
+    "TCLLIBPATH", "GUILE_LOAD_PATH", "ERL_LIBS", "OCTAVE_PATH",
+];
+
+/// Returns whether a string is such a variable.
+pub(super) fn is_module_variable(text: &[u8]) -> bool {
+    MODULE_VARIABLES.iter().any(|name| text == name.as_bytes())
+}
+
+/// Keeps the modules of an interpreter, or of the library that is one.
+pub(super) fn keep(collector: &mut Collector<'_>, interpreter: NodeId) {
+    if !collector.facts.insert(super::facts::Fact::Runtime(interpreter)) {
+        return;
+    }
+    let packages = collector.input.packages;
+    let tree = collector.tree();
+    if let Some(owner) = packages.owner(interpreter) {
+        for id in packages.depends_closure([owner]) {
+            if packages.package(id).essential && id != owner {
+                continue;
+            }
+            package::keep_data(collector, id, interpreter, |node| {
+                !is_shared(tree, tree.parent(node))
+            });
+        }
+    }
+    keep_named_directories(collector, interpreter);
+}
+
+/// Keeps `lib/python3.11`, `share/perl5`, `etc/php` and the like, below the
+/// prefix of the interpreter, `/usr`, `/usr/local` and the root.
+fn keep_named_directories(collector: &mut Collector<'_>, interpreter: NodeId) {
+    let tree = collector.tree();
+    let name = tree.name(interpreter);
+    let name = name.strip_prefix(b"lib").unwrap_or(name);
+    let stem: Vec<u8> = name.iter().copied().take_while(u8::is_ascii_alphabetic).collect();
+    if stem.len() < 2 {
+        return;
+    }
+    let prefix = tree.parent(tree.parent(interpreter));
+    let known = ["/usr", "/usr/local", "/"].map(|path| tree.resolve(path.as_bytes()));
+    let mut prefixes: Vec<NodeId> =
+        known.into_iter().filter_map(|found| Some(found.ok()?.node)).collect();
+    if !prefixes.contains(&prefix) {
+        prefixes.push(prefix);
+    }
+    for prefix in prefixes {
+        for place in ["lib", "lib64", "share", "etc"] {
+            let Some(place) = tree.child(prefix, place.as_bytes()) else { continue };
+            let multiarch = tree
+                .children(place)
+                .into_iter()
+                .filter(|node| memchr::memmem::find(tree.name(*node), b"-linux-").is_some());
+            for place in multiarch.chain([place]) {
+                let named = tree.children(place).into_iter().filter(|node| {
+                    tree.is_directory(*node) && tree.name(*node).starts_with(&stem)
+                });
+                for directory in named.collect::<Vec<_>>() {
+                    let detail = String::from_utf8_lossy(&tree.absolute(directory)).into_owned();
+                    let edge =
+                        Edge { from: Some(interpreter), evidence: Evidence::Module, detail };
+                    collector.keep_below(directory, &edge, |node| is_wanted(tree, node));
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! Scripts: the interpreter, and for shells the commands that they may call.
+
+use layer::NodeId;
+
+use super::collector::Collector;
+use super::command::Caller;
+use super::{Error, Evidence, directories, runtime};
+use crate::script::{self, Dialect, ScriptFacts};
+
+/// Keeps what a script (`#!`) needs.
+pub(super) fn examine(
+    collector: &mut Collector<'_>,
+    node: NodeId,
+    first: &[u8],
+) -> Result<(), Error> {
+    let Some(shebang) = script::shebang(first) else { return Ok(()) };
+    let shown = String::from_utf8_lossy(&shebang.interpreter).into_owned();
+    let caller = Caller { from: Some(node), evidence: Evidence::Interpreter, detail: &shown };
+    let mut interpreter = collector.keep_command(&shebang.interpreter, caller);
+    if interpreter.is_none() {
+        collector.lacks(node, &shebang.interpreter, "interpreter", false);
+    }
+    let mut name = shebang.interpreter.clone();
+    // `env` is not the interpreter, it finds it.
+    if name.ends_with(b"/env") {
+        let program = shebang.argument.as_deref().and_then(script::env_program);
+        if let Some(program) = program {
+            interpreter = collector.keep_command(&program, caller);
+            if interpreter.is_none() {
+                collector.lacks(node, &program, "interpreter", false);
+            }
+            name = program;
+        }
+    }
+    match Dialect::of(&name) {
+        Some(dialect) => {
+            let text = collector.read(node, script::MAX_SCRIPT as u64)?;
+            let facts = script::analyze(&text, dialect);
+            follow(collector, &facts, Caller { from: Some(node), evidence: Evidence::ScriptCommand, detail: "" });
+        }
+        None => {
+            if let Some(interpreter) = interpreter {
+                runtime::keep(collector, interpreter);
+            }
+            let text = collector.read(node, script::MAX_SCRIPT as u64)?;
+            super::text::keep_paths(collector, node, &text);
+        }
+    }
+    Ok(())
+}
+
+/// Keeps what the text of `sh -c` needs.
+pub(super) fn keep_shell_text(
+    collector: &mut Collector<'_>,
+    text: &[u8],
+    caller: Caller<'_>,
+) -> Result<(), Error> {
+    let facts = script::analyze(text, Dialect::Posix);
+    follow(collector, &facts, caller);
+    Ok(())
+}
+
+/// Splits a command line into its literal words, quotes removed.
+pub(super) fn split_words(line: &[u8]) -> Vec<Vec<u8>> {
+    let mut words = Vec::new();
+    let mut word: Option<Vec<u8>> = None;
+    let mut quote = None;
+    let mut bytes = line.iter();
+    while let Some(&byte) = bytes.next() {
+        match (byte, quote) {
+            (b'\\', None | Some(b'"')) => {
+                word.get_or_insert_default().extend(bytes.next());
+            }
+            (byte, Some(open)) if byte == open => quote = None,
+            (b'\'' | b'"', None) => {
+                quote = Some(byte);
+                word.get_or_insert_default();
+            }
+            (b' ' | b'\t' | b'\n', None) => words.extend(word.take()),
+            (byte, _) => word.get_or_insert_default().push(byte),
+        }
+    }
+    words.extend(word);
+    words
+}
+
+fn follow(collector: &mut Collector<'_>, facts: &ScriptFacts, caller: Caller<'_>) {
+    for directory in &facts.assigned_path {
+        if directory.starts_with(b"/") && !collector.path.contains(directory) {
+            collector.path.push(directory.clone());
+        }
+    }
+    for name in &facts.commands {
+        let detail = String::from_utf8_lossy(name).into_owned();
+        let found = collector.keep_command(name, Caller { detail: &detail, ..caller });
+        if let (None, Some(from)) = (found, caller.from) {
+            collector.lacks(from, name, "command", true);
+        }
+    }
+    let base = collector.working_directory();
+    let mentioned = facts.words.iter().chain(&facts.sources).chain(&facts.globs);
+    for word in mentioned {
+        let detail = String::from_utf8_lossy(word).into_owned();
+        let caller = Caller { detail: &detail, evidence: Evidence::Path, ..caller };
+        if word.contains(&b'/') {
+            directories::keep_mentioned(collector, base, word, caller);
+        } else if word.len() > 1 && !word.starts_with(b"-") {
+            // An argument may be a command for `exec`, `env`, `xargs`, `su`, ….
+            let caller = Caller { evidence: Evidence::ScriptCommand, ..caller };
+            collector.keep_command(word, caller);
+        }
+    }
+    for (name, value) in collector.environment.clone() {
+        let used = facts.words.iter().any(|word| memchr::memmem::find(word, &name).is_some());
+        if used {
+            let detail = format!("ENV {}", String::from_utf8_lossy(&name));
+            let caller = Caller { evidence: Evidence::ConfigUser, detail: &detail, ..caller };
+            directories::keep_mentioned(collector, base, &value, caller);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn command_lines_are_split_as_a_shell_does() {
+        let words = super::split_words(br#"redis-cli -h "a b" 'c d' e\ f ''"#);
+        assert_eq!(words, ["redis-cli", "-h", "a b", "c d", "e f", ""].map(|w| w.as_bytes().to_vec()));
+    }
+}

@@ -1,0 +1,119 @@
+//! What every run time environment expects of an image, and what the config names.
+
+use layer::NodeId;
+
+use super::collector::Collector;
+use super::command::Caller;
+use super::{Edge, Evidence, directories};
+
+/// Files that belong to any image that has them: who it is (os-release(5)),
+/// users, and how the loader finds libraries (ld.so(8)).
+const FILES: &[&str] = &[
+    "/etc/os-release", "/usr/lib/os-release", "/etc/debian_version", "/etc/alpine-release",
+    "/etc/redhat-release", "/etc/passwd", "/etc/group", "/etc/hosts", "/etc/hostname",
+    "/etc/resolv.conf", "/etc/nsswitch.conf", "/etc/ld.so.cache", "/etc/ld.so.conf", "/etc/ld.so.preload",
+    "/etc/mtab", "/.dockerenv",
+];
+
+/// Directories that are mounted over, or that programs make files in
+/// (Filesystem Hierarchy Standard 3.0).
+const DIRECTORIES: &[&str] = &[
+    "/dev", "/proc", "/sys", "/run", "/run/lock", "/tmp", "/etc", "/home", "/root", "/mnt", "/opt", "/srv",
+    "/usr/bin", "/usr/lib", "/usr/local/bin", "/var", "/var/cache", "/var/lib", "/var/lock", "/var/log", "/var/run",
+    "/var/spool", "/var/tmp", "/var/lib/misc",
+];
+
+/// State of package managers: directories that no program of the image needs.
+const MANAGED: &[&str] = &[
+    "var/lib/dpkg", "var/lib/apt", "var/cache/apt", "var/lib/rpm", "var/lib/yum", "var/lib/dnf",
+    "var/cache/yum", "var/cache/dnf", "var/cache/debconf", "var/log/apt", "var/lib/ucf", "var/lib/apk",
+    "var/cache/apk", "var/lib/systemd", "var/lib/pam", "var/lib/polkit-1", "var/backups",
+];
+
+/// Keeps all that.
+pub(super) fn add(collector: &mut Collector<'_>) {
+    let tree = collector.tree();
+    let root = tree.root();
+    collector.keep(root, Edge { from: None, evidence: Evidence::System, detail: "/".to_owned() });
+    for path in FILES.iter().chain(DIRECTORIES) {
+        collector.keep_path(root, path.as_bytes(), None, Evidence::System);
+    }
+    for node in tree.children(root) {
+        // `/bin -> usr/bin` and the like, on which paths in scripts rely.
+        if tree.link_target(node).is_some() {
+            let detail = String::from_utf8_lossy(&tree.absolute(node)).into_owned();
+            collector.keep(node, Edge { from: None, evidence: Evidence::System, detail });
+        }
+    }
+    state_directories(collector);
+    config(collector);
+}
+
+/// Directories below `/var` and `/run` cost nothing, and servers that find
+/// theirs missing, or with another owner, do not start.
+fn state_directories(collector: &mut Collector<'_>) {
+    let tree = collector.tree();
+    for top in ["/var", "/run", "/srv"] {
+        let Ok(found) = tree.resolve(top.as_bytes()) else { continue };
+        let mut pending = vec![found.node];
+        while let Some(directory) = pending.pop() {
+            let path = tree.path(directory);
+            if MANAGED.iter().any(|managed| path == managed.as_bytes()) {
+                continue;
+            }
+            let detail = "state".to_owned();
+            collector.keep(directory, Edge { from: None, evidence: Evidence::System, detail });
+            pending.extend(tree.children(directory).into_iter().filter(|n| tree.is_directory(*n)));
+        }
+    }
+}
+
+/// USER, WORKDIR and VOLUME.
+fn config(collector: &mut Collector<'_>) {
+    let tree = collector.tree();
+    let config = collector.input.config;
+    let keep_tree = |collector: &mut Collector<'_>, path: &str, instruction: &str| {
+        let detail = format!("{instruction} {path}");
+        let found = collector.keep_path(tree.root(), path.as_bytes(), None, Evidence::ConfigUser);
+        let Some(directory) = found else { return };
+        if directory == tree.root() || directories::is_shared(tree, directory) {
+            return;
+        }
+        let edge = Edge { from: None, evidence: Evidence::ConfigUser, detail };
+        directories::keep_own(collector, directory, &edge);
+    };
+    keep_tree(collector, config.working_dir(), "WORKDIR");
+    for volume in config.volumes() {
+        keep_tree(collector, &volume, "VOLUME");
+    }
+    let user = config.user().split(':').next().unwrap_or_default().to_owned();
+    if let Some(home) = home_of(collector, &user) {
+        if user.is_empty() || user == "root" || user == "0" {
+            collector.keep_path(tree.root(), &home, None, Evidence::ConfigUser);
+        } else {
+            keep_tree(collector, &String::from_utf8_lossy(&home), "USER");
+        }
+    }
+    for path in collector.path.clone() {
+        // A look-up in PATH stops at nothing, but a program may list its directories.
+        collector.keep_path(tree.root(), &path, None, Evidence::System);
+    }
+    let preload = config.env_var("LD_PRELOAD").unwrap_or_default();
+    for library in preload.split([':', ' ']).filter(|library| library.contains('/')) {
+        let caller = Caller { from: None, evidence: Evidence::ConfigUser, detail: "LD_PRELOAD" };
+        directories::keep_mentioned(collector, tree.root(), library.as_bytes(), caller);
+    }
+}
+
+/// Returns a user's home: passwd(5), the sixth field.
+fn home_of(collector: &Collector<'_>, user: &str) -> Option<Vec<u8>> {
+    let tree = collector.tree();
+    let passwd: NodeId = tree.resolve(b"/etc/passwd").ok()?.node;
+    let text = collector.read(passwd, 1 << 20).ok()?;
+    let user = if user.is_empty() { "0" } else { user };
+    text.split(|b| *b == b'\n').find_map(|line| {
+        let fields: Vec<&[u8]> = line.split(|b| *b == b':').collect();
+        let same = fields.first() == Some(&user.as_bytes()) || fields.get(2) == Some(&user.as_bytes());
+        same.then(|| fields.get(5).map(|home| home.to_vec())).flatten()
+    })
+}
