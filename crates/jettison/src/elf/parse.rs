@@ -2,13 +2,11 @@
 
 use std::ops::Range;
 
+use object::Endianness;
 use object::elf;
 use object::pod::Pod;
-use object::read::elf::{
-    Dyn, FileHeader, NoteIterator, ProgramHeader, SectionHeader, Sym,
-};
+use object::read::elf::{Dyn, FileHeader, NoteIterator, ProgramHeader, SectionHeader, Sym};
 use object::read::{ReadCache, ReadRef};
-use object::Endianness;
 
 use super::source::Blocks;
 use super::{
@@ -387,8 +385,9 @@ impl<'d, H: FileHeader<Endian = Endianness>, R: ReadRef<'d>> Image<'d, H, R> {
         let next = tables.addresses.iter().copied().filter(|at| *at > start);
         let room = next.min().map_or(left, |next| left.min(next - start));
         let room = room / size_of::<H::Sym>() as u64;
-        let hashed_from = tables.gnu_hash.and_then(|at| self.read_word(at + 4));
-        let all = tables.hash.and_then(|at| self.read_word(at + 4));
+        let second_word = |table: Option<u64>| self.read_word(table?.checked_add(4)?);
+        let hashed_from = second_word(tables.gnu_hash);
+        let all = second_word(tables.hash);
         let count = match (hashed_from, all) {
             (Some(first), _) if first > 1 => first.into(),
             (_, Some(all)) => all.into(),

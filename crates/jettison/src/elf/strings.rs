@@ -244,7 +244,10 @@ mod tests {
     #[test]
     fn strings_are_maximal_and_terminated() {
         for (bytes, want) in [
-            (&b"\0/etc/passwd\0ab\0abc\0"[..], &["/etc/passwd", "abc"][..]),
+            (
+                &b"\0/etc/passwd\0ab\0abc\0"[..],
+                &["/etc/passwd", "abc"][..],
+            ),
             (b"\x01\x02/lib\0", &["/lib"]),
             (b"one\ntwo\t\0", &["one\ntwo\t"]),
             (b"not terminated", &[]),
