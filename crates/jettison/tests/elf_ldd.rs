@@ -26,9 +26,12 @@ struct Host {
 
 impl Host {
     fn add(&mut self, path: &Path) {
-        let metadata = fs::symlink_metadata(path).unwrap();
+        let metadata = fs::symlink_metadata(path).expect("it was just listed");
         let (kind, content) = if metadata.is_symlink() {
-            let target = fs::read_link(path).unwrap().into_os_string().into_vec();
+            let target = fs::read_link(path)
+                .expect("it is a link")
+                .into_os_string()
+                .into_vec();
             (Kind::Symlink(target), None)
         } else if metadata.is_dir() {
             (Kind::Directory, None)
@@ -45,13 +48,15 @@ impl Host {
             self.files.push(FileSlice::new(Arc::new(file), 0, size));
             (Kind::File { size }, Some(content))
         };
-        let relative = path.strip_prefix("/").unwrap();
+        let relative = path.strip_prefix("/").expect("the path is absolute");
         let entry = Entry {
             path: relative.as_os_str().as_bytes().to_vec(),
             kind,
             metadata: Metadata::default(),
         };
-        self.tree.apply(0, Member { entry, content }).unwrap();
+        self.tree
+            .apply(0, Member { entry, content })
+            .expect("its parent is no file");
     }
 
     fn add_libraries(&mut self, directory: &Path, depth: usize) {
@@ -59,8 +64,8 @@ impl Host {
             return;
         };
         for entry in entries {
-            let entry = entry.unwrap();
-            let kind = entry.file_type().unwrap();
+            let entry = entry.expect("the directory can be read");
+            let kind = entry.file_type().expect("the file system tells types");
             let name = entry.file_name();
             let is_library = name.as_bytes().windows(3).any(|part| part == b".so");
             if kind.is_dir() {
@@ -81,7 +86,7 @@ fn host(programs: &[PathBuf]) -> Host {
         current: limit.maximum,
         ..limit
     };
-    setrlimit(Resource::Nofile, all).unwrap();
+    setrlimit(Resource::Nofile, all).expect("the limit can be raised to its maximum");
     let mut host = Host::default();
     for name in [
         "lib",
@@ -113,8 +118,12 @@ fn programs() -> Vec<PathBuf> {
     let mut found: Vec<PathBuf> = ["/usr/bin", "/usr/sbin"]
         .iter()
         .flat_map(|directory| fs::read_dir(directory).into_iter().flatten())
-        .map(|entry| entry.unwrap().path())
-        .filter(|path| fs::symlink_metadata(path).unwrap().is_file())
+        .map(|entry| entry.expect("the directory can be read").path())
+        .filter(|path| {
+            fs::symlink_metadata(path)
+                .expect("it was just listed")
+                .is_file()
+        })
         .filter(|path| {
             let bytes = fs::read(path).unwrap_or_default();
             let object = jettison::elf::parse(&bytes[..]);
@@ -135,7 +144,7 @@ fn ldd(program: &Path) -> Option<(Vec<PathBuf>, BTreeSet<String>)> {
         .env("PATH", "/usr/bin:/bin")
         .env("LC_ALL", "C")
         .output()
-        .unwrap();
+        .expect("ldd can be started");
     output.status.success().then_some(())?;
     let mut libraries = Vec::new();
     let mut missing = BTreeSet::new();
@@ -146,9 +155,9 @@ fn ldd(program: &Path) -> Option<(Vec<PathBuf>, BTreeSet<String>)> {
             missing.insert(name.to_owned());
             continue;
         }
-        let path = rest.split(" (0x").next().unwrap();
+        let path = rest.split(" (0x").next().expect("splitting gives a part");
         if path.starts_with('/') && !line.starts_with("/lib") {
-            libraries.push(fs::canonicalize(path).unwrap());
+            libraries.push(fs::canonicalize(path).expect("ldd names files that exist"));
         }
     }
     Some((libraries, missing))

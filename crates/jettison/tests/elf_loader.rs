@@ -62,7 +62,9 @@ fn show(image: &TestTree, closure: &Closure) -> Vec<String> {
 
 fn load_in(image: &TestTree, environment: Environment) -> Closure {
     let loader = Loader::new(&image.tree, &image.contents, environment);
-    loader.closure(image.node("app/bin/run")).unwrap()
+    loader
+        .closure(image.node("app/bin/run"))
+        .expect("the program can be read")
 }
 
 fn load(image: &TestTree) -> Vec<String> {

@@ -4,13 +4,15 @@ use jettison::elf::{self, Class, Endian, Kind, Object, Priority, machine, string
 use testkit::elf::{Builder, Hash};
 
 fn parse(bytes: &[u8]) -> Object {
-    elf::parse(bytes).unwrap().unwrap()
+    elf::parse(bytes)
+        .expect("the object is valid")
+        .expect("the bytes are ELF")
 }
 
 fn texts(names: &[Vec<u8>]) -> Vec<&str> {
     names
         .iter()
-        .map(|name| std::str::from_utf8(name).unwrap())
+        .map(|name| std::str::from_utf8(name).expect("names in the test are text"))
         .collect()
 }
 

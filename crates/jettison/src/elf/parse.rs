@@ -315,8 +315,8 @@ impl<'d, H: FileHeader<Endian = Endianness>, R: ReadRef<'d>> Image<'d, H, R> {
                     optional: tag == elf::DT_AUXILIARY,
                 }),
                 elf::DT_FLAGS_1 => {
-                    object.no_default_libraries = value & elf::DF_1_NODEFLIB.0 as u64 != 0;
-                    object.declared_pie = value & elf::DF_1_PIE.0 as u64 != 0;
+                    object.no_default_libraries = value & elf::DF_1_NODEFLIB.0 != 0;
+                    object.declared_pie = value & elf::DF_1_PIE.0 != 0;
                 }
                 elf::DT_SYMTAB => tables.symbols = Some(value),
                 elf::DT_HASH => tables.hash = Some(value),

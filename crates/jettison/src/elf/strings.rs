@@ -231,10 +231,13 @@ fn zeros(bytes: &[u8]) -> usize {
 mod tests {
     use super::*;
 
+    fn whole(bytes: &[u8]) -> Vec<Range<u64>> {
+        std::iter::once(0..bytes.len() as u64).collect()
+    }
+
     fn all(bytes: &[u8]) -> Vec<String> {
         let mut found = Vec::new();
-        let range = [0..bytes.len() as u64];
-        terminated(bytes, &range, |string| {
+        terminated(bytes, &whole(bytes), |string| {
             found.push(String::from_utf8(string.to_vec()).unwrap());
         })
         .unwrap();
@@ -296,8 +299,7 @@ mod tests {
             for what in [&needle[..], b"/opt", b"data"] {
                 let offset = memchr::memmem::find(needle, what).unwrap();
                 let mut seen = 0;
-                let range = [0..bytes.len() as u64];
-                occurrences(&bytes[..], &range, what, |found| {
+                occurrences(&bytes[..], &whole(&bytes), what, |found| {
                     seen += 1;
                     assert!(found.from.starts_with(&needle[offset..]));
                     assert!(found.before.ends_with(&needle[..offset]));
@@ -323,7 +325,7 @@ mod tests {
         .unwrap();
         let want = [(b"ab".to_vec(), b"/c".to_vec()), (vec![], b"/ef".to_vec())];
         assert_eq!(seen, want);
-        assert!(contains_any(&bytes[..], &[0..8], &[b"x", b"d/e"]).unwrap());
-        assert!(!contains_any(&bytes[..], &[0..4], &[b"x", b"d/e"]).unwrap());
+        assert!(contains_any(&bytes[..], &whole(bytes), &[b"x", b"d/e"]).unwrap());
+        assert!(!contains_any(&bytes[..], &whole(b"ab/c"), &[b"x", b"d/e"]).unwrap());
     }
 }
