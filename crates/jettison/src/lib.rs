@@ -1,1 +1,3 @@
-//! x
+//! The product: what needs what, slimming, verifying.
+
+pub mod packages;
