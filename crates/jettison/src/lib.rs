@@ -2,8 +2,14 @@
 //!
 //! - [`elf`]: the facts of one ELF object, read from its program headers alone.
 //! - [`loader`]: which files the dynamic loader of an image would load, and why.
+//! - [`packages`]: who owns what, and what is truthfully left of it.
+//! - [`script`]: what a shell script may run and read.
+//! - [`closure`]: all of these together: which files are needed, and the reason for each.
 //!
-//! Nothing of an image is ever run here; everything is decided from its bytes.
+//! Nothing of an image is run to find that out; everything is decided from its bytes.
 
+pub mod closure;
 pub mod elf;
 pub mod loader;
+pub mod packages;
+pub mod script;
