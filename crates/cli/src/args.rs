@@ -65,6 +65,8 @@ pub(crate) struct Global {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    Slim(commands::slim::Args),
+    Why(commands::why::Args),
     Copy(commands::copy::Args),
     Import(commands::import::Args),
     Images(commands::images::Args),

@@ -5,6 +5,8 @@ pub(crate) mod copy;
 pub(crate) mod images;
 pub(crate) mod import;
 pub(crate) mod rm;
+pub(crate) mod slim;
+pub(crate) mod why;
 
 use crate::args::{Args, Command};
 use crate::error;
@@ -42,6 +44,8 @@ pub(crate) fn run(args: Args, ui: &Ui) -> anyhow::Result<Answer> {
         Command::Import(args) => import::run(&args, &session()?),
         Command::Images(args) => images::run(&args, &session()?),
         Command::Rm(args) => rm::run(&args, &session()?),
+        Command::Slim(args) => slim::run(&args, &session()?),
+        Command::Why(args) => why::run(&args, &session()?),
         Command::Completions(args) => completions::run(&args, ui),
     }
 }

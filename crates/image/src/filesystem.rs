@@ -40,8 +40,9 @@ pub struct FileSystem {
     pub tree: Tree,
     /// The bytes of its files.
     pub contents: Contents,
-    /// Uncompressed bytes of all layers.
-    pub unpacked_layers: u64,
+    /// Bytes of the files of all layers, those of lower layers that upper ones
+    /// hide among them: the size that `docker images` prints.
+    pub unpacked: u64,
 }
 
 impl FileSystem {
@@ -95,14 +96,11 @@ impl FileSystem {
             match (merged, failed, slices) {
                 // What was wrong with a layer matters more than that merging stopped.
                 (_, Some((_, error)), _) | (Err(error), None, _) => Err(error),
-                (Ok(tree), None, Some(slices)) => {
-                    let unpacked_layers = slices.iter().map(FileSlice::len).sum();
-                    Ok(Self {
-                        tree,
-                        contents: Contents::new(slices),
-                        unpacked_layers,
-                    })
-                }
+                (Ok((tree, unpacked)), None, Some(slices)) => Ok(Self {
+                    tree,
+                    contents: Contents::new(slices),
+                    unpacked,
+                }),
                 (Ok(_), None, None) => Err(Error::LayerCount {
                     layers: layers.len(),
                     diff_ids: image.config().diff_ids().len(),
@@ -112,10 +110,12 @@ impl FileSystem {
     }
 }
 
-fn merge(layers: &[Layer<'_>], receivers: Vec<Receiver<Vec<Member>>>) -> Result<Tree> {
+fn merge(layers: &[Layer<'_>], receivers: Vec<Receiver<Vec<Member>>>) -> Result<(Tree, u64)> {
     let mut tree = Tree::new();
+    let mut unpacked = 0;
     for (layer, members) in layers.iter().zip(receivers) {
         for member in members.into_iter().flatten() {
+            unpacked += member.content.as_ref().map_or(0, |content| content.size);
             tree.apply(layer.index, member)
                 .map_err(|source| Error::Layer {
                     digest: layer.descriptor.digest,
@@ -123,7 +123,7 @@ fn merge(layers: &[Layer<'_>], receivers: Vec<Receiver<Vec<Member>>>) -> Result<
                 })?;
         }
     }
-    Ok(tree)
+    Ok((tree, unpacked))
 }
 
 fn read_layer(

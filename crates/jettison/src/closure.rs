@@ -19,6 +19,7 @@ mod collector;
 mod command;
 mod directories;
 mod facts;
+mod gconv;
 mod graph;
 mod package;
 mod program;

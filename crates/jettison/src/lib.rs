@@ -6,6 +6,8 @@
 //! - [`script`]: what a shell script may run and read.
 //! - [`closure`]: all of these together: which files are needed, and the reason for each.
 //!
+//! - [`slim`]: the main job, made of all of these.
+//!
 //! Nothing of an image is run to find that out; everything is decided from its bytes.
 
 pub mod closure;
@@ -13,3 +15,4 @@ pub mod elf;
 pub mod loader;
 pub mod packages;
 pub mod script;
+pub mod slim;

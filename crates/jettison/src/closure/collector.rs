@@ -23,10 +23,14 @@ pub(super) struct Collector<'a> {
     pub(super) environment: BTreeMap<Vec<u8>, Vec<u8>>,
     /// Facts that have been acted upon.
     pub(super) facts: HashSet<Fact>,
+    /// Packages that every system has.
+    pub(super) base: BTreeSet<PackageId>,
     /// Packages that programs come from.
     pub(super) program_packages: BTreeSet<PackageId>,
     /// Files kept only if their interpreter is kept by something stronger.
     pub(super) optional: Vec<(NodeId, NodeId)>,
+    /// Other programs of the packages of kept programs.
+    pub(super) companions: BTreeSet<NodeId>,
     /// Objects whose libraries were found as part of some program.
     pub(super) loaded: HashSet<NodeId>,
 }
@@ -60,8 +64,10 @@ impl<'a> Collector<'a> {
             path,
             environment,
             facts: HashSet::new(),
+            base: super::package::base(input.packages),
             program_packages: BTreeSet::new(),
             optional: Vec::new(),
+            companions: BTreeSet::new(),
             loaded: HashSet::new(),
         }
     }
@@ -79,8 +85,11 @@ impl<'a> Collector<'a> {
         let tree = self.tree();
         let (mut child, mut parent) = (node, tree.parent(node));
         while child != tree.root() {
-            let edge =
-                Edge { from: Some(child), evidence: Evidence::Directory, detail: String::new() };
+            let edge = Edge {
+                from: Some(child),
+                evidence: Evidence::Directory,
+                detail: String::new(),
+            };
             if !self.graph.keep(parent, edge) {
                 break;
             }
@@ -101,7 +110,14 @@ impl<'a> Collector<'a> {
         match self.tree().resolve_at(base, path, Lookup::STAT) {
             Ok(found) => {
                 self.keep_links(&found.links, from, &detail());
-                self.keep(found.node, Edge { from, evidence, detail: detail() });
+                self.keep(
+                    found.node,
+                    Edge {
+                        from,
+                        evidence,
+                        detail: detail(),
+                    },
+                );
                 Some(found.node)
             }
             Err(Unresolved::Missing { links, .. }) => {
@@ -115,29 +131,40 @@ impl<'a> Collector<'a> {
 
     pub(super) fn keep_links(&mut self, links: &[NodeId], from: Option<NodeId>, detail: &str) {
         for link in links {
-            let edge = Edge { from, evidence: Evidence::Symlink, detail: detail.to_owned() };
+            let edge = Edge {
+                from,
+                evidence: Evidence::Symlink,
+                detail: detail.to_owned(),
+            };
             self.keep(*link, edge);
         }
     }
 
     /// Keeps a directory and what is below it and `wanted`.
-    pub(super) fn keep_below(
-        &mut self,
-        top: NodeId,
-        edge: &Edge,
-        wanted: impl Fn(NodeId) -> bool,
-    ) {
+    pub(super) fn keep_below(&mut self, top: NodeId, edge: &Edge, wanted: impl Fn(NodeId) -> bool) {
         self.keep(top, edge.clone());
         let tree = self.tree();
-        let nodes: Vec<NodeId> = tree.walk(top).skip(1).filter(|node| wanted(*node)).collect();
+        let nodes: Vec<NodeId> = tree
+            .walk(top)
+            .skip(1)
+            .filter(|node| wanted(*node))
+            .collect();
         for node in nodes {
-            self.keep(node, Edge { from: edge.from.or(Some(top)), ..edge.clone() });
+            self.keep(
+                node,
+                Edge {
+                    from: edge.from.or(Some(top)),
+                    ..edge.clone()
+                },
+            );
         }
     }
 
     /// Reads at most `limit` bytes of a file.
     pub(super) fn read(&self, node: NodeId, limit: u64) -> Result<Vec<u8>, Error> {
-        let Some(content) = self.tree().content(node) else { return Ok(Vec::new()) };
+        let Some(content) = self.tree().content(node) else {
+            return Ok(Vec::new());
+        };
         self.input
             .files
             .contents
@@ -156,7 +183,12 @@ impl<'a> Collector<'a> {
 
     pub(super) fn lacks(&mut self, by: NodeId, name: &[u8], what: &'static str, optional: bool) {
         let name = String::from_utf8_lossy(name).into_owned();
-        self.missing.insert(Missing { by, name, what, optional });
+        self.missing.insert(Missing {
+            by,
+            name,
+            what,
+            optional,
+        });
     }
 
     /// Looks at every kept file, until none is new.
@@ -205,13 +237,18 @@ impl<'a> Collector<'a> {
                 .copied()
                 .filter(|node| {
                     let path = tree.absolute(*node);
-                    patterns.iter().any(|p| super::directories::glob_matches(p.as_bytes(), &path))
+                    patterns
+                        .iter()
+                        .any(|p| super::directories::glob_matches(p.as_bytes(), &path))
                 })
                 .collect();
             for node in excluded.into_iter().flat_map(|top| tree.walk(top)) {
                 graph.drop(node);
             }
         }
-        Closure { graph, missing: self.missing.into_iter().collect() }
+        Closure {
+            graph,
+            missing: self.missing.into_iter().collect(),
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! Command lines: which programs they run, and which files they name.
 
 use layer::NodeId;
+use layer::tree::resolve::{Lookup, Resolved};
 
 use super::collector::Collector;
 use super::{Edge, Error, Evidence, directories, script};
@@ -19,14 +20,43 @@ pub(super) struct Caller<'d> {
 
 impl Caller<'_> {
     pub(super) fn edge(&self) -> Edge {
-        Edge { from: self.from, evidence: self.evidence, detail: self.detail.to_owned() }
+        Edge {
+            from: self.from,
+            evidence: self.evidence,
+            detail: self.detail.to_owned(),
+        }
     }
 }
 
 impl Collector<'_> {
     /// Keeps the program that `name` runs: by PATH, or at its path. Returns
-    /// whether there is one.
+    /// what it is, if there is one.
     pub(super) fn keep_command(&mut self, name: &[u8], caller: Caller<'_>) -> Option<NodeId> {
+        let (path, found) = self.find_command(name)?;
+        self.keep_found(&path, &found, caller);
+        Some(found.node)
+    }
+
+    /// As [`Self::keep_command`], but a script is kept only if its interpreter
+    /// turns out to be kept for a better reason.
+    pub(super) fn keep_command_unless_script(&mut self, name: &[u8], caller: Caller<'_>) {
+        let Some((path, found)) = self.find_command(name) else {
+            return;
+        };
+        match super::package::interpreter(self, found.node) {
+            Some(interpreter) => self.optional.push((found.node, interpreter)),
+            None => self.keep_found(&path, &found, caller),
+        }
+    }
+
+    fn keep_found(&mut self, path: &[u8], found: &Resolved, caller: Caller<'_>) {
+        let shown = String::from_utf8_lossy(path).into_owned();
+        self.keep_links(&found.links, caller.from, &shown);
+        self.keep(found.node, caller.edge());
+        super::package::program_found(self, found.node);
+    }
+
+    fn find_command(&self, name: &[u8]) -> Option<(Vec<u8>, Resolved)> {
         let tree = self.tree();
         let workdir = self.working_directory();
         let candidates: Vec<Vec<u8>> = if name.contains(&b'/') {
@@ -39,21 +69,16 @@ impl Collector<'_> {
                     directories.push(directory);
                 }
             }
-            directories.iter().map(|dir| [dir.as_slice(), name].join(&b'/')).collect()
+            directories
+                .iter()
+                .map(|dir| [dir.as_slice(), name].join(&b'/'))
+                .collect()
         };
-        for path in candidates {
-            let how = layer::tree::resolve::Lookup::STAT;
-            let Ok(found) = tree.resolve_at(workdir, &path, how) else { continue };
-            if tree.content(found.node).is_none() || tree.mode(found.node) & 0o111 == 0 {
-                continue;
-            }
-            let shown = String::from_utf8_lossy(&path).into_owned();
-            self.keep_links(&found.links, caller.from, &shown);
-            self.keep(found.node, caller.edge());
-            super::package::program_found(self, found.node);
-            return Some(found.node);
-        }
-        None
+        candidates.into_iter().find_map(|path| {
+            let found = tree.resolve_at(workdir, &path, Lookup::STAT).ok()?;
+            let runs = tree.content(found.node).is_some() && tree.mode(found.node) & 0o111 != 0;
+            runs.then_some((path, found))
+        })
     }
 
     /// Keeps what a whole command line needs: its program, a script given to a
@@ -63,7 +88,9 @@ impl Collector<'_> {
         words: &[Vec<u8>],
         caller: Caller<'_>,
     ) -> Result<Option<NodeId>, Error> {
-        let Some((program, arguments)) = words.split_first() else { return Ok(None) };
+        let Some((program, arguments)) = words.split_first() else {
+            return Ok(None);
+        };
         let found = self.keep_command(program, caller);
         let shell_text = arguments
             .iter()
@@ -109,5 +136,14 @@ impl Collector<'_> {
 /// only whether an argument is read as a script, never whether it is kept.
 fn is_shell(program: &[u8]) -> bool {
     let name = program.rsplit(|b| *b == b'/').next().unwrap_or_default();
-    [&b"sh"[..], b"bash", b"dash", b"ash", b"ksh", b"zsh", b"mksh"].contains(&name)
+    [
+        &b"sh"[..],
+        b"bash",
+        b"dash",
+        b"ash",
+        b"ksh",
+        b"zsh",
+        b"mksh",
+    ]
+    .contains(&name)
 }

@@ -14,33 +14,134 @@ use crate::packages::classes::Class;
 
 /// Shared directories. `*` stands for one component.
 const SHARED: &[&str] = &[
-    "", "bin", "boot", "dev", "etc", "home", "lib", "lib*", "media", "mnt", "opt", "proc", "root",
-    "run", "sbin", "srv", "sys", "tmp", "usr", "var",
-    "etc/alternatives", "etc/apt", "etc/apt/*", "etc/cron.*", "etc/default", "etc/dpkg", "etc/init.d",
-    "etc/logrotate.d", "etc/opt", "etc/pam.d", "etc/profile.d", "etc/rc*.d", "etc/security",
-    "etc/skel", "etc/ssl", "etc/systemd", "etc/systemd/*", "etc/udev", "etc/xdg", "etc/kernel",
-    "run/lock", "run/user", "var/*", "var/lib/apt", "var/lib/apt/*", "var/lib/dpkg", "var/lib/dpkg/*",
-    "var/lib/misc", "var/cache/apt", "var/cache/apt/*", "var/cache/debconf", "var/cache/ldconfig",
-    "var/log/apt", "var/lib/systemd", "var/lib/rpm", "var/lib/ucf", "var/lib/apk",
-    "usr/bin", "usr/games", "usr/include", "usr/lib", "usr/lib*", "usr/libexec", "usr/local",
-    "usr/sbin", "usr/share", "usr/src", "usr/local/*", "usr/local/share/*", "usr/src/*",
-    "usr/lib/*-linux-*", "lib/*-linux-*", "usr/lib/*-linux-*/pkgconfig",
-    "usr/lib/debug", "usr/lib/locale", "usr/lib/modules", "usr/lib/systemd", "usr/lib/systemd/*",
-    "usr/lib/udev", "usr/lib/tmpfiles.d", "usr/lib/sysusers.d", "usr/lib/firmware", "usr/lib/apt",
-    "usr/lib/apt/*", "usr/lib/dpkg", "usr/lib/mime", "usr/lib/init",
-    "usr/share/applications", "usr/share/bash-completion", "usr/share/bug", "usr/share/common-licenses",
-    "usr/share/debconf", "usr/share/doc", "usr/share/doc-base", "usr/share/fonts", "usr/share/games",
-    "usr/share/gir-1.0", "usr/share/icons", "usr/share/info", "usr/share/keyrings", "usr/share/licenses",
-    "usr/share/lintian", "usr/share/locale", "usr/share/man", "usr/share/man/*", "usr/share/menu",
-    "usr/share/metainfo", "usr/share/mime", "usr/share/misc", "usr/share/perl", "usr/share/pixmaps",
-    "usr/share/pkgconfig", "usr/share/themes", "usr/share/xml", "usr/share/zsh", "usr/share/sgml",
-    "usr/share/dpkg", "usr/share/apport", "usr/share/polkit-1", "usr/share/dbus-1",
+    "",
+    "bin",
+    "boot",
+    "dev",
+    "etc",
+    "home",
+    "lib",
+    "lib*",
+    "media",
+    "mnt",
+    "opt",
+    "proc",
+    "root",
+    "run",
+    "sbin",
+    "srv",
+    "sys",
+    "tmp",
+    "usr",
+    "var",
+    "etc/alternatives",
+    "etc/apt",
+    "etc/apt/*",
+    "etc/cron.*",
+    "etc/default",
+    "etc/dpkg",
+    "etc/init.d",
+    "etc/logrotate.d",
+    "etc/opt",
+    "etc/pam.d",
+    "etc/profile.d",
+    "etc/rc*.d",
+    "etc/security",
+    "etc/skel",
+    "etc/ssl",
+    "etc/systemd",
+    "etc/systemd/*",
+    "etc/udev",
+    "etc/xdg",
+    "etc/kernel",
+    "run/lock",
+    "run/user",
+    "var/*",
+    "var/lib/apt",
+    "var/lib/apt/*",
+    "var/lib/dpkg",
+    "var/lib/dpkg/*",
+    "var/lib/misc",
+    "var/cache/apt",
+    "var/cache/apt/*",
+    "var/cache/debconf",
+    "var/cache/ldconfig",
+    "var/log/apt",
+    "var/lib/systemd",
+    "var/lib/rpm",
+    "var/lib/ucf",
+    "var/lib/apk",
+    "usr/bin",
+    "usr/games",
+    "usr/include",
+    "usr/lib",
+    "usr/lib*",
+    "usr/libexec",
+    "usr/local",
+    "usr/sbin",
+    "usr/share",
+    "usr/src",
+    "usr/local/*",
+    "usr/local/share/*",
+    "usr/src/*",
+    "usr/lib/*-linux-*",
+    "lib/*-linux-*",
+    "usr/lib/*-linux-*/pkgconfig",
+    "usr/lib/debug",
+    "usr/lib/locale",
+    "usr/lib/modules",
+    "usr/lib/systemd",
+    "usr/lib/systemd/*",
+    "usr/lib/udev",
+    "usr/lib/tmpfiles.d",
+    "usr/lib/sysusers.d",
+    "usr/lib/firmware",
+    "usr/lib/apt",
+    "usr/lib/apt/*",
+    "usr/lib/dpkg",
+    "usr/lib/mime",
+    "usr/lib/init",
+    "usr/share/applications",
+    "usr/share/bash-completion",
+    "usr/share/bug",
+    "usr/share/common-licenses",
+    "usr/share/debconf",
+    "usr/share/doc",
+    "usr/share/doc-base",
+    "usr/share/fonts",
+    "usr/share/games",
+    "usr/share/gir-1.0",
+    "usr/share/icons",
+    "usr/share/info",
+    "usr/share/keyrings",
+    "usr/share/licenses",
+    "usr/share/lintian",
+    "usr/share/locale",
+    "usr/share/man",
+    "usr/share/man/*",
+    "usr/share/menu",
+    "usr/share/metainfo",
+    "usr/share/mime",
+    "usr/share/misc",
+    "usr/share/perl",
+    "usr/share/pixmaps",
+    "usr/share/pkgconfig",
+    "usr/share/themes",
+    "usr/share/xml",
+    "usr/share/zsh",
+    "usr/share/sgml",
+    "usr/share/dpkg",
+    "usr/share/apport",
+    "usr/share/polkit-1",
+    "usr/share/dbus-1",
 ];
 
 /// Returns whether a directory belongs to everybody.
 pub(super) fn is_shared(tree: &Tree, directory: NodeId) -> bool {
     let path = tree.path(directory);
-    SHARED.iter().any(|pattern| glob_matches(pattern.as_bytes(), &path))
+    SHARED
+        .iter()
+        .any(|pattern| glob_matches(pattern.as_bytes(), &path))
 }
 
 /// Keeps what a path in a program, script or setting names. A file is kept; of
@@ -54,22 +155,30 @@ pub(super) fn keep_mentioned(
     let tree = collector.tree();
     if let Some(star) = path.iter().position(|b| b"*?[".contains(b)) {
         let slash = path[..star].iter().rposition(|b| *b == b'/');
-        let Some(slash) = slash.filter(|slash| *slash > 0) else { return };
-        let Ok(found) = tree.resolve_at(base, &path[..slash], Lookup::STAT) else { return };
+        let Some(slash) = slash.filter(|slash| *slash > 0) else {
+            return;
+        };
+        let Ok(found) = tree.resolve_at(base, &path[..slash], Lookup::STAT) else {
+            return;
+        };
         collector.keep_links(&found.links, caller.from, caller.detail);
         collector.keep(found.node, caller.edge());
         let pattern = &path[slash + 1..];
         let below: Vec<NodeId> = tree
             .walk(found.node)
             .skip(1)
-            .filter(|node| glob_matches(pattern, relative(&tree.path(*node), &tree.path(found.node))))
+            .filter(|node| {
+                glob_matches(pattern, relative(&tree.path(*node), &tree.path(found.node)))
+            })
             .collect();
         for node in below {
             collector.keep(node, caller.edge());
         }
         return;
     }
-    let Ok(found) = tree.resolve_at(base, path, Lookup::STAT) else { return };
+    let Ok(found) = tree.resolve_at(base, path, Lookup::STAT) else {
+        return;
+    };
     if found.node == tree.root() {
         return;
     }
@@ -80,13 +189,18 @@ pub(super) fn keep_mentioned(
     collector.keep_links(&found.links, caller.from, caller.detail);
     if !is_directory {
         collector.keep(found.node, caller.edge());
-        if tree.mode(found.node) & 0o111 != 0 {
+        let name = tree.name(found.node);
+        let is_library = memchr::memmem::find(name, b".so").is_some();
+        if tree.mode(found.node) & 0o111 != 0 && !is_library {
             super::package::program_found(collector, found.node);
         }
     } else if is_shared(tree, found.node) {
         collector.keep(found.node, caller.edge());
     } else {
-        let edge = Edge { evidence: Evidence::PluginDir, ..caller.edge() };
+        let edge = Edge {
+            evidence: Evidence::PluginDir,
+            ..caller.edge()
+        };
         collector.keep_below(found.node, &edge, |node| is_wanted(tree, node));
     }
 }
@@ -127,8 +241,12 @@ fn is_version_control(name: &[u8]) -> bool {
 /// Source of languages that are compiled ahead of time: their programs carry its
 /// path in debugging information, and never open it.
 fn is_compiled_source(path: &[u8]) -> bool {
-    let endings = [".c", ".cc", ".cpp", ".cxx", ".h", ".hh", ".hpp", ".go", ".rs", ".s", ".S", ".o", ".a"];
-    endings.iter().any(|ending| path.ends_with(ending.as_bytes()))
+    let endings = [
+        ".c", ".cc", ".cpp", ".cxx", ".h", ".hh", ".hpp", ".go", ".rs", ".s", ".S", ".o", ".a",
+    ];
+    endings
+        .iter()
+        .any(|ending| path.ends_with(ending.as_bytes()))
 }
 
 /// Keeps the directory that an application was copied to: the one of its
@@ -146,12 +264,18 @@ pub(super) fn keep_application(collector: &mut Collector<'_>, program: NodeId) {
         return;
     }
     let shown = String::from_utf8_lossy(&tree.absolute(directory)).into_owned();
-    let edge = Edge { from: Some(program), evidence: Evidence::PluginDir, detail: shown };
+    let edge = Edge {
+        from: Some(program),
+        evidence: Evidence::PluginDir,
+        detail: shown,
+    };
     keep_own(collector, directory, &edge);
     if [&b"bin"[..], b"sbin", b"libexec"].contains(&tree.name(directory)) {
         let prefix = tree.parent(directory);
         if !is_shared(tree, prefix) {
-            for name in ["lib", "lib64", "libexec", "share", "etc", "conf", "config", "modules"] {
+            for name in [
+                "lib", "lib64", "libexec", "share", "etc", "conf", "config", "modules",
+            ] {
                 if let Some(child) = tree.child(prefix, name.as_bytes()) {
                     keep_own(collector, child, &edge);
                 }
@@ -192,7 +316,8 @@ fn is_go_module_cache(tree: &Tree, directory: NodeId) -> bool {
 }
 
 fn relative<'p>(path: &'p [u8], top: &[u8]) -> &'p [u8] {
-    path.strip_prefix(top).map_or(path, |rest| rest.strip_prefix(b"/").unwrap_or(rest))
+    path.strip_prefix(top)
+        .map_or(path, |rest| rest.strip_prefix(b"/").unwrap_or(rest))
 }
 
 /// Matches a path with a pattern: `*` and `?` within a component, `**` across.
@@ -281,7 +406,11 @@ mod tests {
             ("lib*", "lib64", true),
             ("", "", true),
         ] {
-            assert_eq!(glob_matches(pattern.as_bytes(), path.as_bytes()), want, "{pattern} {path}");
+            assert_eq!(
+                glob_matches(pattern.as_bytes(), path.as_bytes()),
+                want,
+                "{pattern} {path}"
+            );
         }
     }
 }

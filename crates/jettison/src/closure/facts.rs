@@ -47,13 +47,28 @@ const FACTS: &[Row] = &[
     // since 2.34, and systemd's, are named there and found by the loader.
     Row {
         imports: &[
-            "getpwnam", "getpwnam_r", "getpwuid", "getpwuid_r", "getpwent", "getgrnam", "getgrnam_r",
-            "getgrgid", "getgrgid_r", "getgrent", "initgroups", "getgrouplist",
+            "getpwnam",
+            "getpwnam_r",
+            "getpwuid",
+            "getpwuid_r",
+            "getpwent",
+            "getgrnam",
+            "getgrnam_r",
+            "getgrgid",
+            "getgrgid_r",
+            "getgrent",
+            "initgroups",
+            "getgrouplist",
         ],
         go: true,
         evidence: Evidence::Nss,
         paths: &["/etc/nsswitch.conf", "/etc/passwd", "/etc/group"],
-        modules: &["libnss_files.so.2", "libnss_compat.so.2", "libnss_extrausers.so.2", "libnss_sss.so.2"],
+        modules: &[
+            "libnss_files.so.2",
+            "libnss_compat.so.2",
+            "libnss_extrausers.so.2",
+            "libnss_sss.so.2",
+        ],
         ..NONE
     },
     // Shadow passwords: shadow(5).
@@ -66,48 +81,78 @@ const FACTS: &[Row] = &[
     // Host names: nsswitch.conf(5), resolver(5), gai.conf(5), host.conf(5).
     Row {
         imports: &[
-            "getaddrinfo", "gethostbyname", "gethostbyname2", "gethostbyname_r", "gethostbyname2_r",
-            "gethostbyaddr", "gethostbyaddr_r", "getnameinfo", "res_init", "__res_init", "res_query",
-            "res_ninit", "__res_ninit",
+            "getaddrinfo",
+            "gethostbyname",
+            "gethostbyname2",
+            "gethostbyname_r",
+            "gethostbyname2_r",
+            "gethostbyaddr",
+            "gethostbyaddr_r",
+            "getnameinfo",
+            "res_init",
+            "__res_init",
+            "res_query",
+            "res_ninit",
+            "__res_ninit",
         ],
         go: true,
         evidence: Evidence::Nss,
-        paths: &["/etc/nsswitch.conf", "/etc/hosts", "/etc/resolv.conf", "/etc/host.conf", "/etc/gai.conf", "/etc/networks"],
-        modules: &["libnss_dns.so.2", "libnss_files.so.2", "libnss_myhostname.so.2", "libnss_resolve.so.2", "libnss_mdns4_minimal.so.2"],
+        paths: &[
+            "/etc/nsswitch.conf",
+            "/etc/hosts",
+            "/etc/resolv.conf",
+            "/etc/host.conf",
+            "/etc/gai.conf",
+            "/etc/networks",
+        ],
+        modules: &[
+            "libnss_dns.so.2",
+            "libnss_files.so.2",
+            "libnss_myhostname.so.2",
+            "libnss_resolve.so.2",
+            "libnss_mdns4_minimal.so.2",
+        ],
         ..NONE
     },
     // Services and protocols: services(5), protocols(5).
     Row {
         imports: &[
-            "getservbyname", "getservbyport", "getservbyname_r", "getservent", "getprotobyname",
-            "getprotobynumber", "getprotobyname_r", "getaddrinfo", "getnameinfo",
+            "getservbyname",
+            "getservbyport",
+            "getservbyname_r",
+            "getservent",
+            "getprotobyname",
+            "getprotobynumber",
+            "getprotobyname_r",
+            "getaddrinfo",
+            "getnameinfo",
         ],
         go: true,
         evidence: Evidence::Nss,
         paths: &["/etc/services", "/etc/protocols", "/etc/rpc"],
         ..NONE
     },
-    // Character sets: glibc, iconv(3) and gconv-modules. Which ones is up to the data.
-    Row {
-        imports: &["iconv_open"],
-        evidence: Evidence::Gconv,
-        paths: &[
-            "/usr/lib/x86_64-linux-gnu/gconv", "/usr/lib/aarch64-linux-gnu/gconv",
-            "/usr/lib/i386-linux-gnu/gconv", "/usr/lib/arm-linux-gnueabihf/gconv", "/usr/lib/gconv",
-            "/usr/lib64/gconv",
-        ],
-        ..NONE
-    },
     // Locales: locale(7). C.UTF-8 is a directory in Debian, the others are in the archive.
     Row {
         imports: &["setlocale", "newlocale", "uselocale", "__newlocale"],
         evidence: Evidence::Locale,
-        paths: &["/usr/lib/locale", "/usr/share/locale/locale.alias", "/etc/locale.alias", "/etc/default/locale"],
+        paths: &[
+            "/usr/lib/locale",
+            "/usr/share/locale/locale.alias",
+            "/etc/locale.alias",
+            "/etc/default/locale",
+        ],
         ..NONE
     },
     // Time zones: tzset(3). TZ can be set when a container is started.
     Row {
-        imports: &["localtime", "localtime_r", "mktime", "tzset", "__localtime_r"],
+        imports: &[
+            "localtime",
+            "localtime_r",
+            "mktime",
+            "tzset",
+            "__localtime_r",
+        ],
         go: true,
         evidence: Evidence::Timezone,
         paths: &["/etc/localtime", "/etc/timezone", "/usr/share/zoneinfo"],
@@ -115,16 +160,41 @@ const FACTS: &[Row] = &[
     },
     // Authorities: where OpenSSL, GnuTLS, NSS and Go look (crypto/x509, root_linux.go).
     Row {
-        libraries: &["libssl", "libcrypto", "libgnutls", "libnss3", "libmbedtls", "libmbedcrypto", "libwolfssl", "libtls"],
+        libraries: &[
+            "libssl",
+            "libcrypto",
+            "libgnutls",
+            "libnss3",
+            "libmbedtls",
+            "libmbedcrypto",
+            "libwolfssl",
+            "libtls",
+        ],
         go: true,
         evidence: Evidence::CaCertificates,
         paths: &[
-            "/etc/ssl/certs", "/etc/ssl/cert.pem", "/etc/ssl/openssl.cnf", "/etc/ssl/ca-bundle.pem",
-            "/etc/pki/tls/certs", "/etc/pki/tls/cert.pem", "/etc/pki/tls/openssl.cnf", "/etc/pki/ca-trust/extracted/pem",
-            "/usr/lib/ssl", "/usr/share/ca-certificates", "/usr/local/share/ca-certificates", "/etc/gnutls",
-            "/etc/ca-certificates.conf", "/etc/ca-certificates",
+            "/etc/ssl/certs",
+            "/etc/ssl/cert.pem",
+            "/etc/ssl/openssl.cnf",
+            "/etc/ssl/ca-bundle.pem",
+            "/etc/pki/tls/certs",
+            "/etc/pki/tls/cert.pem",
+            "/etc/pki/tls/openssl.cnf",
+            "/etc/pki/ca-trust/extracted/pem",
+            "/usr/lib/ssl",
+            "/usr/share/ca-certificates",
+            "/usr/local/share/ca-certificates",
+            "/etc/gnutls",
+            "/etc/ca-certificates.conf",
+            "/etc/ca-certificates",
         ],
-        modules: &["libnssckbi.so", "libsoftokn3.so", "libfreebl3.so", "libfreeblpriv3.so", "libnssdbm3.so"],
+        modules: &[
+            "libnssckbi.so",
+            "libsoftokn3.so",
+            "libfreebl3.so",
+            "libfreeblpriv3.so",
+            "libnssdbm3.so",
+        ],
         ..NONE
     },
     // Terminals: terminfo(5).
@@ -132,42 +202,79 @@ const FACTS: &[Row] = &[
         imports: &["setupterm", "tgetent", "initscr", "newterm", "del_curterm"],
         libraries: &["libtinfo", "libtinfow", "libncurses", "libncursesw"],
         evidence: Evidence::Data,
-        paths: &["/etc/terminfo", "/lib/terminfo", "/usr/lib/terminfo", "/usr/share/terminfo", "/etc/inputrc"],
+        paths: &[
+            "/etc/terminfo",
+            "/lib/terminfo",
+            "/usr/lib/terminfo",
+            "/usr/share/terminfo",
+            "/etc/inputrc",
+        ],
         ..NONE
     },
     // Kinds of files: libmagic(3).
     Row {
         libraries: &["libmagic"],
         evidence: Evidence::Data,
-        paths: &["/etc/magic", "/etc/magic.mime", "/usr/share/misc/magic.mgc", "/usr/share/misc/magic", "/usr/lib/file", "/usr/share/file"],
+        paths: &[
+            "/etc/magic",
+            "/etc/magic.mime",
+            "/usr/share/misc/magic.mgc",
+            "/usr/share/misc/magic",
+            "/usr/lib/file",
+            "/usr/share/file",
+        ],
         ..NONE
     },
     // Fonts: fonts-conf(5).
     Row {
         libraries: &["libfontconfig"],
         evidence: Evidence::Data,
-        paths: &["/etc/fonts", "/usr/share/fontconfig", "/usr/share/fonts", "/usr/local/share/fonts", "/var/cache/fontconfig"],
+        paths: &[
+            "/etc/fonts",
+            "/usr/share/fontconfig",
+            "/usr/share/fonts",
+            "/usr/local/share/fonts",
+            "/var/cache/fontconfig",
+        ],
         ..NONE
     },
     // Authentication: pam.d(5). Which modules, the files there say.
     Row {
         libraries: &["libpam"],
         evidence: Evidence::Data,
-        paths: &["/etc/pam.d", "/etc/pam.conf", "/etc/security", "/etc/environment", "/etc/login.defs", "/etc/securetty"],
+        paths: &[
+            "/etc/pam.d",
+            "/etc/pam.conf",
+            "/etc/security",
+            "/etc/environment",
+            "/etc/login.defs",
+            "/etc/securetty",
+        ],
         ..NONE
     },
     // Types of files by name: mime.types, of shared-mime-info for GIO.
     Row {
         libraries: &["libgio-2.0"],
         evidence: Evidence::Data,
-        paths: &["/usr/share/mime/mime.cache", "/usr/share/mime/globs2", "/usr/share/mime/magic", "/usr/share/glib-2.0/schemas/gschemas.compiled"],
+        paths: &[
+            "/usr/share/mime/mime.cache",
+            "/usr/share/mime/globs2",
+            "/usr/share/mime/magic",
+            "/usr/share/glib-2.0/schemas/gschemas.compiled",
+        ],
         ..NONE
     },
     // Sessions of SASL: the plug-ins are in a directory that is compiled in.
     Row {
         libraries: &["libsasl2"],
         evidence: Evidence::Data,
-        paths: &["/usr/lib/sasl2", "/usr/lib/x86_64-linux-gnu/sasl2", "/usr/lib/aarch64-linux-gnu/sasl2", "/etc/sasldb2", "/etc/sasl2"],
+        paths: &[
+            "/usr/lib/sasl2",
+            "/usr/lib/x86_64-linux-gnu/sasl2",
+            "/usr/lib/aarch64-linux-gnu/sasl2",
+            "/etc/sasldb2",
+            "/etc/sasl2",
+        ],
         ..NONE
     },
     // A shell for system(3), popen(3) and wordexp(3).
@@ -181,7 +288,11 @@ const FACTS: &[Row] = &[
     Row {
         go: true,
         evidence: Evidence::Data,
-        paths: &["/usr/share/mime/globs2", "/etc/mime.types", "/etc/apache2/mime.types"],
+        paths: &[
+            "/usr/share/mime/globs2",
+            "/etc/mime.types",
+            "/etc/apache2/mime.types",
+        ],
         ..NONE
     },
 ];
@@ -190,13 +301,26 @@ const FACTS: &[Row] = &[
 /// that nobody sets (tzfile(5), "posix" and "right").
 const REPEATED: &[&str] = &["usr/share/zoneinfo/posix/", "usr/share/zoneinfo/right/"];
 
+/// What glibc itself opens whatever a program calls: for pthread_exit(3), thread
+/// cancellation and backtrace(3). Of the others that it names, name service
+/// modules are in [`FACTS`]; `libidn2` serves names that are not ASCII where a
+/// caller passes `AI_IDN`, and Debian's libc6 merely recommends it.
+pub(super) const C_LIBRARY_OPENS: &[&[u8]] = &[b"libgcc_s.so.1", b"libgcc_s.so.2", b"libgcc_s.so.4"];
+
 /// Returns whether an object is the C library or its loader: what their strings
 /// name is in [`FACTS`] instead, by the functions that use it.
 pub(super) fn is_c_library(object: &Object) -> bool {
     let soname = object.soname.as_deref().unwrap_or_default();
-    [&b"libc.so.6"[..], b"ld-linux", b"ld-musl", b"ld64.so", b"ld.so.1", b"libc.musl-"]
-        .iter()
-        .any(|name| soname.starts_with(name))
+    [
+        &b"libc.so.6"[..],
+        b"ld-linux",
+        b"ld-musl",
+        b"ld64.so",
+        b"ld.so.1",
+        b"libc.musl-",
+    ]
+    .iter()
+    .any(|name| soname.starts_with(name))
 }
 
 /// Acts on the facts that an object shows.
@@ -205,14 +329,25 @@ pub(super) fn examine(collector: &mut Collector<'_>, node: NodeId, object: &Obje
         return;
     }
     let soname = |library: &&str, name: &[u8]| {
-        name.strip_prefix(library.as_bytes()).is_some_and(|rest| rest.starts_with(b".so") || rest.starts_with(b"-"))
+        name.strip_prefix(library.as_bytes())
+            .is_some_and(|rest| rest.starts_with(b".so") || rest.starts_with(b"-"))
     };
-    let needed: Vec<&[u8]> =
-        object.needed.iter().map(Vec::as_slice).chain(object.soname.as_deref()).collect();
+    let needed: Vec<&[u8]> = object
+        .needed
+        .iter()
+        .map(Vec::as_slice)
+        .chain(object.soname.as_deref())
+        .collect();
     for (index, row) in FACTS.iter().enumerate() {
         let applies = row.go && object.go
-            || row.imports.iter().any(|name| object.imports.contains(name.as_bytes()))
-            || row.libraries.iter().any(|library| needed.iter().any(|name| soname(library, name)));
+            || row
+                .imports
+                .iter()
+                .any(|name| object.imports.contains(name.as_bytes()))
+            || row
+                .libraries
+                .iter()
+                .any(|library| needed.iter().any(|name| soname(library, name)));
         if applies && collector.facts.insert(Fact::Row(index)) {
             act(collector, node, row);
         }
@@ -223,12 +358,20 @@ fn act(collector: &mut Collector<'_>, from: NodeId, row: &Row) {
     let tree = collector.tree();
     for path in row.paths {
         let found = collector.keep_path(tree.root(), path.as_bytes(), Some(from), row.evidence);
-        let Some(directory) = found.filter(|node| tree.is_directory(*node)) else { continue };
-        let edge = Edge { from: Some(from), evidence: row.evidence, detail: (*path).to_owned() };
+        let Some(directory) = found.filter(|node| tree.is_directory(*node)) else {
+            continue;
+        };
+        let edge = Edge {
+            from: Some(from),
+            evidence: row.evidence,
+            detail: (*path).to_owned(),
+        };
         collector.keep_below(directory, &edge, |node| {
             let path = tree.path(node);
             is_wanted(tree, node)
-                && !REPEATED.iter().any(|repeated| path.starts_with(repeated.as_bytes()))
+                && !REPEATED
+                    .iter()
+                    .any(|repeated| path.starts_with(repeated.as_bytes()))
         });
     }
     for module in row.modules {
@@ -240,7 +383,16 @@ fn act(collector: &mut Collector<'_>, from: NodeId, row: &Row) {
 }
 
 const LIBRARY_DIRECTORIES: &[&str] = &[
-    "/lib/x86_64-linux-gnu", "/lib/aarch64-linux-gnu", "/lib/i386-linux-gnu", "/lib64", "/lib",
-    "/usr/lib/x86_64-linux-gnu", "/usr/lib/aarch64-linux-gnu", "/usr/lib/i386-linux-gnu", "/usr/lib64", "/usr/lib",
-    "/usr/lib/x86_64-linux-gnu/nss", "/usr/lib/aarch64-linux-gnu/nss",
+    "/lib/x86_64-linux-gnu",
+    "/lib/aarch64-linux-gnu",
+    "/lib/i386-linux-gnu",
+    "/lib64",
+    "/lib",
+    "/usr/lib/x86_64-linux-gnu",
+    "/usr/lib/aarch64-linux-gnu",
+    "/usr/lib/i386-linux-gnu",
+    "/usr/lib64",
+    "/usr/lib",
+    "/usr/lib/x86_64-linux-gnu/nss",
+    "/usr/lib/aarch64-linux-gnu/nss",
 ];

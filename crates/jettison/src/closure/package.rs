@@ -2,9 +2,12 @@
 //!
 //! A packager puts together what a program needs. Of a package that a program
 //! came from, everything but documentation is kept; of one that a library came
-//! from, what lies in directories of its own. Packages without which no system
-//! boots (Debian's `Essential`, priorities `required` and `important`) are taken
-//! apart file by file instead: they are the base that slimming is about.
+//! from, what lies in directories of its own. Packages that every system has
+//! (Debian's `Essential`, priorities `required` and `important`, and what those
+//! depend on) are taken apart file by file instead: they are the base that
+//! slimming is about.
+
+use std::collections::BTreeSet;
 
 use layer::NodeId;
 
@@ -13,25 +16,32 @@ use super::directories::{is_shared, is_wanted};
 use super::{Edge, Error, Evidence};
 use crate::packages::{PackageDb, PackageId};
 
-/// Returns whether a package is part of the base that every system has.
-fn is_base(packages: &PackageDb, id: PackageId) -> bool {
-    let package = packages.package(id);
-    package.essential || matches!(package.priority.as_deref(), Some("required" | "important"))
+/// Returns the packages of the base that every system has.
+pub(super) fn base(packages: &PackageDb) -> BTreeSet<PackageId> {
+    let required = packages.packages().filter(|(_, package)| {
+        package.essential || matches!(package.priority.as_deref(), Some("required" | "important"))
+    });
+    packages.depends_closure(required.map(|(id, _)| id))
 }
 
 /// A program was kept: so is the data of its package, and that of the packages
 /// of data (`Architecture: all`, `noarch`) that it depends on.
 pub(super) fn program_found(collector: &mut Collector<'_>, program: NodeId) {
     let packages = collector.input.packages;
-    let Some(owner) = packages.owner(program) else { return };
+    let Some(owner) = packages.owner(program) else {
+        return;
+    };
     let mut pending = vec![(owner, program)];
     while let Some((id, from)) = pending.pop() {
-        if is_base(packages, id) || !collector.program_packages.insert(id) {
+        if collector.base.contains(&id) || !collector.program_packages.insert(id) {
             continue;
         }
         keep_data(collector, id, from, |_| true);
         let data = packages.dependencies(id).iter().filter(|dependency| {
-            matches!(packages.package(**dependency).architecture.as_str(), "all" | "noarch")
+            matches!(
+                packages.package(**dependency).architecture.as_str(),
+                "all" | "noarch"
+            )
         });
         pending.extend(data.map(|dependency| (*dependency, from)));
     }
@@ -41,18 +51,26 @@ pub(super) fn program_found(collector: &mut Collector<'_>, program: NodeId) {
 pub(super) fn library_found(collector: &mut Collector<'_>, library: NodeId) {
     let packages = collector.input.packages;
     let tree = collector.tree();
-    let Some(owner) = packages.owner(library) else { return };
-    if is_base(packages, owner) || collector.program_packages.contains(&owner) {
+    let Some(owner) = packages.owner(library) else {
+        return;
+    };
+    if collector.base.contains(&owner) || collector.program_packages.contains(&owner) {
         return;
     }
-    keep_data(collector, owner, library, |node| !is_shared(tree, tree.parent(node)));
+    keep_data(collector, owner, library, |node| {
+        !is_shared(tree, tree.parent(node))
+    });
 }
 
 /// Keeps all of a package, documentation included.
 pub(super) fn keep_whole(collector: &mut Collector<'_>, id: PackageId) {
     let packages = collector.input.packages;
     let detail = packages.package(id).name.clone();
-    let edge = Edge { from: None, evidence: Evidence::Include, detail };
+    let edge = Edge {
+        from: None,
+        evidence: Evidence::Include,
+        detail,
+    };
     for node in packages.files(id) {
         collector.keep(*node, edge.clone());
     }
@@ -67,7 +85,11 @@ pub(super) fn keep_data(
     let packages = collector.input.packages;
     let tree = collector.tree();
     let detail = packages.package(id).name.clone();
-    let edge = Edge { from: Some(from), evidence: Evidence::Package, detail };
+    let edge = Edge {
+        from: Some(from),
+        evidence: Evidence::Package,
+        detail,
+    };
     for node in packages.files(id) {
         if !is_wanted(tree, *node) || !wanted(*node) {
             continue;
@@ -75,20 +97,27 @@ pub(super) fn keep_data(
         match interpreter(collector, *node) {
             // A maintainer's script in Perl is no reason to keep Perl.
             Some(interpreter) => collector.optional.push((*node, interpreter)),
+            None if is_program_in_path(collector, *node) => {
+                collector.companions.insert(*node);
+            }
             None => collector.keep(*node, edge.clone()),
         }
     }
 }
 
 /// Returns the interpreter of a script, where the image has it.
-fn interpreter(collector: &Collector<'_>, node: NodeId) -> Option<NodeId> {
+pub(super) fn interpreter(collector: &Collector<'_>, node: NodeId) -> Option<NodeId> {
     let tree = collector.tree();
     if tree.mode(node) & 0o111 == 0 || tree.content(node).is_none() {
         return None;
     }
     let first = collector.read(node, 256).ok()?;
     let shebang = crate::script::shebang(&first)?;
-    let path = match shebang.argument.as_deref().and_then(crate::script::env_program) {
+    let path = match shebang
+        .argument
+        .as_deref()
+        .and_then(crate::script::env_program)
+    {
         Some(program) if shebang.interpreter.ends_with(b"/env") => {
             [&b"/usr/bin/"[..], &program].concat()
         }
@@ -97,22 +126,66 @@ fn interpreter(collector: &Collector<'_>, node: NodeId) -> Option<NodeId> {
     tree.resolve(&path).ok().map(|found| found.node)
 }
 
-/// Keeps the scripts of packages whose interpreters turned out to be kept
-/// anyway, until nothing changes.
+/// Returns whether a file is a program that users start by its name.
+fn is_program_in_path(collector: &Collector<'_>, node: NodeId) -> bool {
+    let tree = collector.tree();
+    let name = tree.name(tree.parent(node));
+    let in_path = [&b"bin"[..], b"sbin", b"games"].contains(&name);
+    in_path && tree.mode(node) & 0o111 != 0 && tree.content(node).is_some()
+}
+
+/// Bytes that a companion may add.
+///
+/// What comes in the same package as a program (`ffprobe` beside `ffmpeg`,
+/// `redis-cli` beside `redis-server`) is what people reach for in a container,
+/// and shares its libraries. It stays where it costs next to nothing; users name
+/// larger ones with `--entry`.
+const COMPANION: u64 = 1_000_000;
+
+/// Decides on what depends on everything else: scripts of packages are kept if
+/// their interpreters are, companions if they are cheap. Until nothing changes.
 pub(super) fn settle(collector: &mut Collector<'_>) -> Result<(), Error> {
     loop {
         let waiting = std::mem::take(&mut collector.optional);
         let (ready, waiting): (Vec<_>, Vec<_>) =
             waiting.into_iter().partition(|(_, interpreter)| collector.graph.keeps(*interpreter));
         collector.optional = waiting;
-        if ready.is_empty() {
+        let mut found: Vec<(NodeId, Option<NodeId>, &str)> = ready
+            .into_iter()
+            .map(|(node, by)| (node, Some(by), "a script of a kept package"))
+            .collect();
+        for node in std::mem::take(&mut collector.companions) {
+            if cost(collector, node)? <= COMPANION {
+                found.push((node, sibling(collector, node), "of the same package"));
+            }
+        }
+        if found.is_empty() {
             return Ok(());
         }
-        for (node, interpreter) in ready {
-            let detail = "a script of a kept package".to_owned();
-            let edge = Edge { from: Some(interpreter), evidence: Evidence::Package, detail };
-            collector.keep(node, edge);
+        for (node, from, detail) in found {
+            let detail = detail.to_owned();
+            collector.keep(node, Edge { from, evidence: Evidence::Package, detail });
         }
         collector.run()?;
     }
+}
+
+/// Returns the bytes that a program and its libraries would add.
+fn cost(collector: &Collector<'_>, program: NodeId) -> Result<u64, Error> {
+    let tree = collector.tree();
+    let first = collector.read(program, 4)?;
+    let objects = match collector.process(program) {
+        Ok(process) if first == b"\x7fELF" => process.into_closure().objects,
+        _ => Vec::new(),
+    };
+    let added = objects.iter().chain([&program]).collect::<BTreeSet<_>>();
+    Ok(added.into_iter().filter(|n| !collector.graph.keeps(**n)).map(|n| tree.size(*n)).sum())
+}
+
+/// Returns a kept program of the same package.
+fn sibling(collector: &Collector<'_>, node: NodeId) -> Option<NodeId> {
+    let packages = collector.input.packages;
+    let files = packages.files(packages.owner(node)?);
+    let kept = |other: &&NodeId| **other != node && collector.graph.keeps(**other);
+    files.iter().filter(kept).find(|other| is_program_in_path(collector, **other)).copied()
 }

@@ -13,7 +13,7 @@ use layer::NodeId;
 
 use super::collector::Collector;
 use super::command::Caller;
-use super::{Edge, Error, Evidence, directories, facts, runtime};
+use super::{Edge, Error, Evidence, directories, facts, gconv, runtime};
 use crate::elf::{Object, TreeFile, strings};
 use crate::loader::{Closure, EdgeKind};
 
@@ -31,6 +31,8 @@ pub(super) struct Sayings {
     commands: BTreeSet<Vec<u8>>,
     /// Variables of the environment that the image sets.
     variables: BTreeSet<Vec<u8>>,
+    /// What could be names of character sets, of objects that convert between them.
+    charsets: BTreeSet<Vec<u8>>,
     /// Variables by which interpreters of languages are told where their modules are.
     pub(super) runtime: bool,
 }
@@ -53,14 +55,30 @@ pub(super) fn examine(collector: &mut Collector<'_>, node: NodeId) -> Result<(),
             _ => Evidence::Needed,
         };
         collector.keep_links(&edge.links, Some(edge.from), &name);
-        collector.keep(edge.to, Edge { from: Some(edge.from), evidence, detail: name });
+        collector.keep(
+            edge.to,
+            Edge {
+                from: Some(edge.from),
+                evidence,
+                detail: name,
+            },
+        );
     }
-    for unmet in &closure.missing {
+    // A name in a string that no library has is no lack.
+    for unmet in closure
+        .missing
+        .iter()
+        .filter(|unmet| unmet.kind != EdgeKind::Opened)
+    {
         collector.lacks(unmet.from, &unmet.name, "library", unmet.optional);
     }
     for object_node in closure.objects {
         let first_time = object_node == node || collector.loaded.insert(object_node);
-        let Some(object) = collector.loader.object(object_node).map_err(Error::Loader)? else {
+        let Some(object) = collector
+            .loader
+            .object(object_node)
+            .map_err(Error::Loader)?
+        else {
             continue;
         };
         if first_time {
@@ -77,7 +95,12 @@ fn load(
     program: NodeId,
     sayings: &mut HashMap<NodeId, Rc<Sayings>>,
 ) -> Result<Option<Closure>, Error> {
-    if collector.loader.object(program).map_err(Error::Loader)?.is_none() {
+    if collector
+        .loader
+        .object(program)
+        .map_err(Error::Loader)?
+        .is_none()
+    {
         return Ok(None);
     }
     let mut process = match collector.process(program) {
@@ -91,7 +114,9 @@ fn load(
     let mut next = 0;
     while let Some(node) = process.closure().objects.get(next).copied() {
         next += 1;
-        let Some(object) = collector.loader.object(node).map_err(Error::Loader)? else { continue };
+        let Some(object) = collector.loader.object(node).map_err(Error::Loader)? else {
+            continue;
+        };
         let said = Rc::new(read_sayings(collector, node, &object)?);
         for name in &said.libraries {
             process.open(node, name).map_err(Error::Loader)?;
@@ -111,10 +136,16 @@ fn read_sayings(
     object: &Object,
 ) -> Result<Sayings, Error> {
     let mut said = Sayings::default();
-    let Some(content) = collector.content(node) else { return Ok(said) };
-    let file = TreeFile { contents: &collector.input.files.contents, content };
-    let spawns = spawns(object);
+    let Some(content) = collector.content(node) else {
+        return Ok(said);
+    };
+    let file = TreeFile {
+        contents: &collector.input.files.contents,
+        content,
+    };
+    let commands = Commands::of(object);
     let is_libc = facts::is_c_library(object);
+    let converts = !is_libc && object.imports.contains(b"iconv_open");
     let outcome = strings::terminated(file, &object.data, |text| {
         if text.len() > LONGEST {
             return;
@@ -123,19 +154,21 @@ fn read_sayings(
             if !is_libc {
                 said.add_paths(text);
             }
-        } else if memchr::memmem::find(text, b".so").is_some() && is_word(text) {
+        } else if memchr::memmem::find(text, b".so").is_some()
+            && is_word(text)
+            && (!is_libc || facts::C_LIBRARY_OPENS.contains(&text))
+        {
             said.libraries.insert(text.to_vec());
         }
         if collector.environment.contains_key(text) {
             said.variables.insert(text.to_vec());
         }
         said.runtime |= runtime::is_module_variable(text);
-        if spawns && !is_libc {
-            let word = text.split(|b| *b == b' ').next().unwrap_or_default();
-            let line = word.len() == text.len() || text.get(word.len() + 1) == Some(&b'-');
-            if line && is_word(word) {
-                said.commands.insert(word.to_vec());
-            }
+        if converts && gconv::is_name(text) {
+            said.charsets.insert(text.to_vec());
+        }
+        if let Some(word) = commands.word(text) {
+            said.commands.insert(word.to_vec());
         }
     });
     outcome.map_err(|error| collector.unreadable(node, std::io::Error::other(error)))?;
@@ -181,13 +214,20 @@ fn longest_path(collector: &Collector<'_>, bytes: &[u8]) -> Option<Vec<u8>> {
     let mut depth = 0;
     while bytes.get(length) == Some(&b'/') {
         let rest = &bytes[length + 1..];
-        let end = rest.iter().take(256).position(|b| !plain(b)).unwrap_or(rest.len().min(256));
-        let exact = (rest.get(end) == Some(&b'/') || depth > 0).then(|| tree.child(at, &rest[..end]));
+        let end = rest
+            .iter()
+            .take(256)
+            .position(|b| !plain(b))
+            .unwrap_or(rest.len().min(256));
+        let exact =
+            (rest.get(end) == Some(&b'/') || depth > 0).then(|| tree.child(at, &rest[..end]));
         let (child, taken) = match exact.flatten() {
             Some(child) => (child, end),
             None if depth == 0 => return None,
             None => {
-                let shorter = (1..end).rev().find_map(|to| Some((tree.child(at, &rest[..to])?, to)));
+                let shorter = (1..end)
+                    .rev()
+                    .find_map(|to| Some((tree.child(at, &rest[..to])?, to)));
                 match shorter {
                     Some(found) => found,
                     None => break,
@@ -210,21 +250,40 @@ fn follow(collector: &mut Collector<'_>, node: NodeId, object: &Object, said: &S
     let root = collector.tree().root();
     for path in &said.paths {
         let detail = String::from_utf8_lossy(path).into_owned();
-        let caller = Caller { from: Some(node), evidence: Evidence::Path, detail: &detail };
+        let caller = Caller {
+            from: Some(node),
+            evidence: Evidence::Path,
+            detail: &detail,
+        };
         directories::keep_mentioned(collector, root, path, caller);
     }
     for name in &said.commands {
         let detail = String::from_utf8_lossy(name).into_owned();
-        let caller = Caller { from: Some(node), evidence: Evidence::ScriptCommand, detail: &detail };
-        collector.keep_command(name, caller);
+        let evidence = Evidence::ScriptCommand;
+        let caller = Caller {
+            from: Some(node),
+            evidence,
+            detail: &detail,
+        };
+        // A string is weak evidence, too weak for the run time of another language.
+        collector.keep_command_unless_script(name, caller);
     }
     for name in &said.variables {
-        let Some(value) = collector.environment.get(name).cloned() else { continue };
+        let Some(value) = collector.environment.get(name).cloned() else {
+            continue;
+        };
         let detail = format!("ENV {}", String::from_utf8_lossy(name));
-        let caller = Caller { from: Some(node), evidence: Evidence::ConfigUser, detail: &detail };
+        let caller = Caller {
+            from: Some(node),
+            evidence: Evidence::ConfigUser,
+            detail: &detail,
+        };
         for part in value.split(|b| *b == b':') {
             directories::keep_mentioned(collector, root, part, caller);
         }
+    }
+    if object.imports.contains(b"iconv_open") {
+        gconv::keep(collector, node, object, &said.charsets);
     }
     super::package::library_found(collector, node);
     if said.runtime {
@@ -232,18 +291,45 @@ fn follow(collector: &mut Collector<'_>, node: NodeId, object: &Object, said: &S
     }
 }
 
-/// Returns whether an object can start other programs by name.
-fn spawns(object: &Object) -> bool {
-    let names = [
-        "system", "popen", "execvp", "execlp", "execvpe", "posix_spawnp", "execv", "execve",
-        "execl", "execle", "posix_spawn", "wordexp",
-    ];
-    names.iter().any(|name| object.imports.contains(name.as_bytes()))
+/// Which strings of an object could be commands.
+#[derive(Debug, Clone, Copy)]
+struct Commands {
+    /// It can have a shell run a line.
+    lines: bool,
+    /// It can start a program that PATH leads to.
+    names: bool,
+}
+
+impl Commands {
+    fn of(object: &Object) -> Self {
+        let any = |names: &[&str]| {
+            !facts::is_c_library(object)
+                && names
+                    .iter()
+                    .any(|name| object.imports.contains(name.as_bytes()))
+        };
+        Self {
+            lines: any(&["system", "popen", "wordexp"]),
+            // Libraries are full of words, and seldom start programs.
+            names: object.interpreter.is_some()
+                && any(&["execvp", "execlp", "execvpe", "posix_spawnp"]),
+        }
+    }
+
+    /// Returns the program that a string would start: that of `stty -a`, or `less`.
+    fn word<'t>(self, text: &'t [u8]) -> Option<&'t [u8]> {
+        let word = text.split(|b| *b == b' ').next()?;
+        let is_line = text.get(word.len() + 1) == Some(&b'-');
+        let fits = self.lines && is_line || self.names && word.len() == text.len();
+        (fits && is_word(word)).then_some(word)
+    }
 }
 
 /// Returns whether a text could be the name of a file.
 fn is_word(text: &[u8]) -> bool {
     text.len() > 1
         && text.first().is_some_and(u8::is_ascii_alphanumeric)
-        && text.iter().all(|b| b.is_ascii_alphanumeric() || b"._+-".contains(b))
+        && text
+            .iter()
+            .all(|b| b.is_ascii_alphanumeric() || b"._+-".contains(b))
 }

@@ -15,34 +15,55 @@ pub(super) fn add(collector: &mut Collector<'_>) -> Result<(), Error> {
     let options = collector.input.options;
     let mut command = bytes(config.entrypoint());
     command.extend(bytes(config.cmd()));
-    let entries: Vec<Vec<Vec<u8>>> =
-        options.entries.iter().map(|line| super::script::split_words(line.as_bytes())).collect();
+    let entries: Vec<Vec<Vec<u8>>> = options
+        .entries
+        .iter()
+        .map(|line| super::script::split_words(line.as_bytes()))
+        .collect();
     if command.is_empty() && entries.is_empty() && options.include.is_empty() {
         return Err(Error::NoEntryPoint);
     }
     if !command.is_empty() {
-        run(collector, &command, if config.entrypoint().is_empty() { "CMD" } else { "ENTRYPOINT" })?;
+        run(
+            collector,
+            &command,
+            if config.entrypoint().is_empty() {
+                "CMD"
+            } else {
+                "ENTRYPOINT"
+            },
+        )?;
     }
     for words in entries {
         run(collector, &words, "--entry")?;
     }
     if let Some(test) = config.healthcheck() {
-        let caller =
-            Caller { from: None, evidence: Evidence::Entrypoint, detail: "HEALTHCHECK" };
+        let caller = Caller {
+            from: None,
+            evidence: Evidence::Entrypoint,
+            detail: "HEALTHCHECK",
+        };
         collector.keep_command_line(&bytes(test), caller)?;
     }
     include(collector)
 }
 
 fn run(collector: &mut Collector<'_>, words: &[Vec<u8>], detail: &str) -> Result<(), Error> {
-    let caller = Caller { from: None, evidence: Evidence::Entrypoint, detail };
+    let caller = Caller {
+        from: None,
+        evidence: Evidence::Entrypoint,
+        detail,
+    };
     match collector.keep_command_line(words, caller)? {
         Some(program) => {
             directories::keep_application(collector, program);
             Ok(())
         }
         None => Err(Error::EntryPointMissing {
-            program: words.first().map(|w| String::from_utf8_lossy(w).into_owned()).unwrap_or_default(),
+            program: words
+                .first()
+                .map(|w| String::from_utf8_lossy(w).into_owned())
+                .unwrap_or_default(),
         }),
     }
 }
@@ -58,15 +79,17 @@ fn include(collector: &mut Collector<'_>) -> Result<(), Error> {
             }
             Err(_) => tree
                 .walk(tree.root())
-                .filter(|node| {
-                    directories::glob_matches(pattern.as_bytes(), &tree.absolute(*node))
-                })
+                .filter(|node| directories::glob_matches(pattern.as_bytes(), &tree.absolute(*node)))
                 .collect(),
         };
         if found.is_empty() {
             return Err(Error::NothingIncluded(pattern.clone()));
         }
-        let edge = Edge { from: None, evidence: Evidence::Include, detail: pattern.clone() };
+        let edge = Edge {
+            from: None,
+            evidence: Evidence::Include,
+            detail: pattern.clone(),
+        };
         for node in found {
             collector.keep_below(node, &edge, |_| true);
         }
@@ -83,8 +106,11 @@ fn include(collector: &mut Collector<'_>) -> Result<(), Error> {
     }
     if options.include_shell {
         for command in SHELL_COMMANDS {
-            let caller =
-                Caller { from: None, evidence: Evidence::Include, detail: "--include-shell" };
+            let caller = Caller {
+                from: None,
+                evidence: Evidence::Include,
+                detail: "--include-shell",
+            };
             collector.keep_command(command.as_bytes(), caller);
         }
     }

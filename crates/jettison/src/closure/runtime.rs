@@ -15,8 +15,17 @@ use super::{Edge, Evidence, package};
 /// Variables that interpreters document for their module search path: CPython,
 /// Perl, Ruby, Node.js, PHP, Lua, R, Tcl, Guile, Erlang, GNU Octave.
 const MODULE_VARIABLES: &[&str] = &[
-    "PYTHONHOME", "PERL5LIB", "RUBYLIB", "NODE_PATH", "PHPRC", "LUA_PATH", "R_LIBS_USER",
-    "TCLLIBPATH", "GUILE_LOAD_PATH", "ERL_LIBS", "OCTAVE_PATH",
+    "PYTHONHOME",
+    "PERL5LIB",
+    "RUBYLIB",
+    "NODE_PATH",
+    "PHPRC",
+    "LUA_PATH",
+    "R_LIBS_USER",
+    "TCLLIBPATH",
+    "GUILE_LOAD_PATH",
+    "ERL_LIBS",
+    "OCTAVE_PATH",
 ];
 
 /// Returns whether a string is such a variable.
@@ -26,7 +35,10 @@ pub(super) fn is_module_variable(text: &[u8]) -> bool {
 
 /// Keeps the modules of an interpreter, or of the library that is one.
 pub(super) fn keep(collector: &mut Collector<'_>, interpreter: NodeId) {
-    if !collector.facts.insert(super::facts::Fact::Runtime(interpreter)) {
+    if !collector
+        .facts
+        .insert(super::facts::Fact::Runtime(interpreter))
+    {
         return;
     }
     let packages = collector.input.packages;
@@ -50,32 +62,44 @@ fn keep_named_directories(collector: &mut Collector<'_>, interpreter: NodeId) {
     let tree = collector.tree();
     let name = tree.name(interpreter);
     let name = name.strip_prefix(b"lib").unwrap_or(name);
-    let stem: Vec<u8> = name.iter().copied().take_while(u8::is_ascii_alphabetic).collect();
+    let stem: Vec<u8> = name
+        .iter()
+        .copied()
+        .take_while(u8::is_ascii_alphabetic)
+        .collect();
     if stem.len() < 2 {
         return;
     }
     let prefix = tree.parent(tree.parent(interpreter));
     let known = ["/usr", "/usr/local", "/"].map(|path| tree.resolve(path.as_bytes()));
-    let mut prefixes: Vec<NodeId> =
-        known.into_iter().filter_map(|found| Some(found.ok()?.node)).collect();
+    let mut prefixes: Vec<NodeId> = known
+        .into_iter()
+        .filter_map(|found| Some(found.ok()?.node))
+        .collect();
     if !prefixes.contains(&prefix) {
         prefixes.push(prefix);
     }
     for prefix in prefixes {
         for place in ["lib", "lib64", "share", "etc"] {
-            let Some(place) = tree.child(prefix, place.as_bytes()) else { continue };
+            let Some(place) = tree.child(prefix, place.as_bytes()) else {
+                continue;
+            };
             let multiarch = tree
                 .children(place)
                 .into_iter()
                 .filter(|node| memchr::memmem::find(tree.name(*node), b"-linux-").is_some());
             for place in multiarch.chain([place]) {
-                let named = tree.children(place).into_iter().filter(|node| {
-                    tree.is_directory(*node) && tree.name(*node).starts_with(&stem)
-                });
+                let named = tree
+                    .children(place)
+                    .into_iter()
+                    .filter(|node| tree.is_directory(*node) && tree.name(*node).starts_with(&stem));
                 for directory in named.collect::<Vec<_>>() {
                     let detail = String::from_utf8_lossy(&tree.absolute(directory)).into_owned();
-                    let edge =
-                        Edge { from: Some(interpreter), evidence: Evidence::Module, detail };
+                    let edge = Edge {
+                        from: Some(interpreter),
+                        evidence: Evidence::Module,
+                        detail,
+                    };
                     collector.keep_below(directory, &edge, |node| is_wanted(tree, node));
                 }
             }

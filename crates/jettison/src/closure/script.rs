@@ -13,9 +13,15 @@ pub(super) fn examine(
     node: NodeId,
     first: &[u8],
 ) -> Result<(), Error> {
-    let Some(shebang) = script::shebang(first) else { return Ok(()) };
+    let Some(shebang) = script::shebang(first) else {
+        return Ok(());
+    };
     let shown = String::from_utf8_lossy(&shebang.interpreter).into_owned();
-    let caller = Caller { from: Some(node), evidence: Evidence::Interpreter, detail: &shown };
+    let caller = Caller {
+        from: Some(node),
+        evidence: Evidence::Interpreter,
+        detail: &shown,
+    };
     let mut interpreter = collector.keep_command(&shebang.interpreter, caller);
     if interpreter.is_none() {
         collector.lacks(node, &shebang.interpreter, "interpreter", false);
@@ -36,7 +42,15 @@ pub(super) fn examine(
         Some(dialect) => {
             let text = collector.read(node, script::MAX_SCRIPT as u64)?;
             let facts = script::analyze(&text, dialect);
-            follow(collector, &facts, Caller { from: Some(node), evidence: Evidence::ScriptCommand, detail: "" });
+            follow(
+                collector,
+                &facts,
+                Caller {
+                    from: Some(node),
+                    evidence: Evidence::ScriptCommand,
+                    detail: "",
+                },
+            );
         }
         None => {
             if let Some(interpreter) = interpreter {
@@ -55,7 +69,7 @@ pub(super) fn keep_shell_text(
     text: &[u8],
     caller: Caller<'_>,
 ) -> Result<(), Error> {
-    let facts = script::analyze(text, Dialect::Posix);
+    let facts = script::analyze(text, Dialect::Sh);
     follow(collector, &facts, caller);
     Ok(())
 }
@@ -92,7 +106,13 @@ fn follow(collector: &mut Collector<'_>, facts: &ScriptFacts, caller: Caller<'_>
     }
     for name in &facts.commands {
         let detail = String::from_utf8_lossy(name).into_owned();
-        let found = collector.keep_command(name, Caller { detail: &detail, ..caller });
+        let found = collector.keep_command(
+            name,
+            Caller {
+                detail: &detail,
+                ..caller
+            },
+        );
         if let (None, Some(from)) = (found, caller.from) {
             collector.lacks(from, name, "command", true);
         }
@@ -101,20 +121,34 @@ fn follow(collector: &mut Collector<'_>, facts: &ScriptFacts, caller: Caller<'_>
     let mentioned = facts.words.iter().chain(&facts.sources).chain(&facts.globs);
     for word in mentioned {
         let detail = String::from_utf8_lossy(word).into_owned();
-        let caller = Caller { detail: &detail, evidence: Evidence::Path, ..caller };
+        let caller = Caller {
+            detail: &detail,
+            evidence: Evidence::Path,
+            ..caller
+        };
         if word.contains(&b'/') {
             directories::keep_mentioned(collector, base, word, caller);
         } else if word.len() > 1 && !word.starts_with(b"-") {
             // An argument may be a command for `exec`, `env`, `xargs`, `su`, ….
-            let caller = Caller { evidence: Evidence::ScriptCommand, ..caller };
+            let caller = Caller {
+                evidence: Evidence::ScriptCommand,
+                ..caller
+            };
             collector.keep_command(word, caller);
         }
     }
     for (name, value) in collector.environment.clone() {
-        let used = facts.words.iter().any(|word| memchr::memmem::find(word, &name).is_some());
+        let used = facts
+            .words
+            .iter()
+            .any(|word| memchr::memmem::find(word, &name).is_some());
         if used {
             let detail = format!("ENV {}", String::from_utf8_lossy(&name));
-            let caller = Caller { evidence: Evidence::ConfigUser, detail: &detail, ..caller };
+            let caller = Caller {
+                evidence: Evidence::ConfigUser,
+                detail: &detail,
+                ..caller
+            };
             directories::keep_mentioned(collector, base, &value, caller);
         }
     }
@@ -125,6 +159,9 @@ mod tests {
     #[test]
     fn command_lines_are_split_as_a_shell_does() {
         let words = super::split_words(br#"redis-cli -h "a b" 'c d' e\ f ''"#);
-        assert_eq!(words, ["redis-cli", "-h", "a b", "c d", "e f", ""].map(|w| w.as_bytes().to_vec()));
+        assert_eq!(
+            words,
+            ["redis-cli", "-h", "a b", "c d", "e f", ""].map(|w| w.as_bytes().to_vec())
+        );
     }
 }

@@ -9,32 +9,86 @@ use super::{Edge, Evidence, directories};
 /// Files that belong to any image that has them: who it is (os-release(5)),
 /// users, and how the loader finds libraries (ld.so(8)).
 const FILES: &[&str] = &[
-    "/etc/os-release", "/usr/lib/os-release", "/etc/debian_version", "/etc/alpine-release",
-    "/etc/redhat-release", "/etc/passwd", "/etc/group", "/etc/hosts", "/etc/hostname",
-    "/etc/resolv.conf", "/etc/nsswitch.conf", "/etc/ld.so.cache", "/etc/ld.so.conf", "/etc/ld.so.preload",
-    "/etc/mtab", "/.dockerenv",
+    "/etc/os-release",
+    "/usr/lib/os-release",
+    "/etc/debian_version",
+    "/etc/alpine-release",
+    "/etc/redhat-release",
+    "/etc/passwd",
+    "/etc/group",
+    "/etc/hosts",
+    "/etc/hostname",
+    "/etc/resolv.conf",
+    "/etc/nsswitch.conf",
+    "/etc/ld.so.cache",
+    "/etc/ld.so.conf",
+    "/etc/ld.so.preload",
+    "/etc/mtab",
+    "/.dockerenv",
 ];
 
 /// Directories that are mounted over, or that programs make files in
 /// (Filesystem Hierarchy Standard 3.0).
 const DIRECTORIES: &[&str] = &[
-    "/dev", "/proc", "/sys", "/run", "/run/lock", "/tmp", "/etc", "/home", "/root", "/mnt", "/opt", "/srv",
-    "/usr/bin", "/usr/lib", "/usr/local/bin", "/var", "/var/cache", "/var/lib", "/var/lock", "/var/log", "/var/run",
-    "/var/spool", "/var/tmp", "/var/lib/misc",
+    "/dev",
+    "/proc",
+    "/sys",
+    "/run",
+    "/run/lock",
+    "/tmp",
+    "/etc",
+    "/home",
+    "/root",
+    "/mnt",
+    "/opt",
+    "/srv",
+    "/usr/bin",
+    "/usr/lib",
+    "/usr/local/bin",
+    "/var",
+    "/var/cache",
+    "/var/lib",
+    "/var/lock",
+    "/var/log",
+    "/var/run",
+    "/var/spool",
+    "/var/tmp",
+    "/var/lib/misc",
 ];
 
 /// State of package managers: directories that no program of the image needs.
 const MANAGED: &[&str] = &[
-    "var/lib/dpkg", "var/lib/apt", "var/cache/apt", "var/lib/rpm", "var/lib/yum", "var/lib/dnf",
-    "var/cache/yum", "var/cache/dnf", "var/cache/debconf", "var/log/apt", "var/lib/ucf", "var/lib/apk",
-    "var/cache/apk", "var/lib/systemd", "var/lib/pam", "var/lib/polkit-1", "var/backups",
+    "var/lib/dpkg",
+    "var/lib/apt",
+    "var/cache/apt",
+    "var/lib/rpm",
+    "var/lib/yum",
+    "var/lib/dnf",
+    "var/cache/yum",
+    "var/cache/dnf",
+    "var/cache/debconf",
+    "var/log/apt",
+    "var/lib/ucf",
+    "var/lib/apk",
+    "var/cache/apk",
+    "var/lib/systemd",
+    "var/lib/pam",
+    "var/lib/polkit-1",
+    "var/backups",
 ];
 
 /// Keeps all that.
 pub(super) fn add(collector: &mut Collector<'_>) {
     let tree = collector.tree();
     let root = tree.root();
-    collector.keep(root, Edge { from: None, evidence: Evidence::System, detail: "/".to_owned() });
+    collector.keep(
+        root,
+        Edge {
+            from: None,
+            evidence: Evidence::System,
+            detail: "/".to_owned(),
+        },
+    );
     for path in FILES.iter().chain(DIRECTORIES) {
         collector.keep_path(root, path.as_bytes(), None, Evidence::System);
     }
@@ -42,7 +96,14 @@ pub(super) fn add(collector: &mut Collector<'_>) {
         // `/bin -> usr/bin` and the like, on which paths in scripts rely.
         if tree.link_target(node).is_some() {
             let detail = String::from_utf8_lossy(&tree.absolute(node)).into_owned();
-            collector.keep(node, Edge { from: None, evidence: Evidence::System, detail });
+            collector.keep(
+                node,
+                Edge {
+                    from: None,
+                    evidence: Evidence::System,
+                    detail,
+                },
+            );
         }
     }
     state_directories(collector);
@@ -54,7 +115,9 @@ pub(super) fn add(collector: &mut Collector<'_>) {
 fn state_directories(collector: &mut Collector<'_>) {
     let tree = collector.tree();
     for top in ["/var", "/run", "/srv"] {
-        let Ok(found) = tree.resolve(top.as_bytes()) else { continue };
+        let Ok(found) = tree.resolve(top.as_bytes()) else {
+            continue;
+        };
         let mut pending = vec![found.node];
         while let Some(directory) = pending.pop() {
             let path = tree.path(directory);
@@ -62,8 +125,19 @@ fn state_directories(collector: &mut Collector<'_>) {
                 continue;
             }
             let detail = "state".to_owned();
-            collector.keep(directory, Edge { from: None, evidence: Evidence::System, detail });
-            pending.extend(tree.children(directory).into_iter().filter(|n| tree.is_directory(*n)));
+            collector.keep(
+                directory,
+                Edge {
+                    from: None,
+                    evidence: Evidence::System,
+                    detail,
+                },
+            );
+            pending.extend(
+                tree.children(directory)
+                    .into_iter()
+                    .filter(|n| tree.is_directory(*n)),
+            );
         }
     }
 }
@@ -79,14 +153,23 @@ fn config(collector: &mut Collector<'_>) {
         if directory == tree.root() || directories::is_shared(tree, directory) {
             return;
         }
-        let edge = Edge { from: None, evidence: Evidence::ConfigUser, detail };
+        let edge = Edge {
+            from: None,
+            evidence: Evidence::ConfigUser,
+            detail,
+        };
         directories::keep_own(collector, directory, &edge);
     };
     keep_tree(collector, config.working_dir(), "WORKDIR");
     for volume in config.volumes() {
         keep_tree(collector, &volume, "VOLUME");
     }
-    let user = config.user().split(':').next().unwrap_or_default().to_owned();
+    let user = config
+        .user()
+        .split(':')
+        .next()
+        .unwrap_or_default()
+        .to_owned();
     if let Some(home) = home_of(collector, &user) {
         if user.is_empty() || user == "root" || user == "0" {
             collector.keep_path(tree.root(), &home, None, Evidence::ConfigUser);
@@ -99,8 +182,15 @@ fn config(collector: &mut Collector<'_>) {
         collector.keep_path(tree.root(), &path, None, Evidence::System);
     }
     let preload = config.env_var("LD_PRELOAD").unwrap_or_default();
-    for library in preload.split([':', ' ']).filter(|library| library.contains('/')) {
-        let caller = Caller { from: None, evidence: Evidence::ConfigUser, detail: "LD_PRELOAD" };
+    for library in preload
+        .split([':', ' '])
+        .filter(|library| library.contains('/'))
+    {
+        let caller = Caller {
+            from: None,
+            evidence: Evidence::ConfigUser,
+            detail: "LD_PRELOAD",
+        };
         directories::keep_mentioned(collector, tree.root(), library.as_bytes(), caller);
     }
 }
@@ -113,7 +203,9 @@ fn home_of(collector: &Collector<'_>, user: &str) -> Option<Vec<u8>> {
     let user = if user.is_empty() { "0" } else { user };
     text.split(|b| *b == b'\n').find_map(|line| {
         let fields: Vec<&[u8]> = line.split(|b| *b == b':').collect();
-        let same = fields.first() == Some(&user.as_bytes()) || fields.get(2) == Some(&user.as_bytes());
-        same.then(|| fields.get(5).map(|home| home.to_vec())).flatten()
+        let same =
+            fields.first() == Some(&user.as_bytes()) || fields.get(2) == Some(&user.as_bytes());
+        same.then(|| fields.get(5).map(|home| home.to_vec()))
+            .flatten()
     })
 }

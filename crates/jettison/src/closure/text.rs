@@ -12,14 +12,31 @@ const LARGEST: u64 = 1 << 20;
 
 /// Endings of settings outside of `/etc`.
 const ENDINGS: &[&str] = &[
-    ".conf", ".cnf", ".cfg", ".ini", ".json", ".yaml", ".yml", ".toml", ".xml", ".properties",
-    ".load", ".env", ".cache",
+    ".conf",
+    ".cnf",
+    ".cfg",
+    ".ini",
+    ".json",
+    ".yaml",
+    ".yml",
+    ".toml",
+    ".xml",
+    ".properties",
+    ".load",
+    ".env",
+    ".cache",
 ];
 
 /// Files whose paths say nothing about what is opened: the shells and homes of
 /// users (passwd(5), shells(5)), programs for types of files (mailcap(5)).
-const NOT_SETTINGS: &[&str] =
-    &["etc/passwd", "etc/passwd-", "etc/shells", "etc/mailcap", "etc/ld.so.cache", "etc/adduser.conf"];
+const NOT_SETTINGS: &[&str] = &[
+    "etc/passwd",
+    "etc/passwd-",
+    "etc/shells",
+    "etc/mailcap",
+    "etc/ld.so.cache",
+    "etc/adduser.conf",
+];
 
 /// Keeps what a kept text file names, if it is a setting.
 pub(super) fn examine(
@@ -30,7 +47,9 @@ pub(super) fn examine(
     let tree = collector.tree();
     let path = tree.path(node);
     let is_setting = (path.starts_with(b"etc/")
-        || ENDINGS.iter().any(|ending| path.ends_with(ending.as_bytes())))
+        || ENDINGS
+            .iter()
+            .any(|ending| path.ends_with(ending.as_bytes())))
         && !NOT_SETTINGS.iter().any(|other| path == other.as_bytes());
     if !is_setting || first.contains(&0) || tree.size(node) > LARGEST {
         return Ok(());
@@ -46,7 +65,11 @@ pub(super) fn keep_paths(collector: &mut Collector<'_>, node: NodeId, text: &[u8
     let named = config::paths_in_text(text);
     for path in named.paths.iter().chain(&named.patterns) {
         let detail = String::from_utf8_lossy(path).into_owned();
-        let caller = Caller { from: Some(node), evidence: Evidence::Path, detail: &detail };
+        let caller = Caller {
+            from: Some(node),
+            evidence: Evidence::Path,
+            detail: &detail,
+        };
         directories::keep_mentioned(collector, root, path, caller);
     }
 }

@@ -1,0 +1,79 @@
+//! `jettison why`: the chain of reasons for a path.
+
+use image::{FileSystem, Reference};
+use jettison::slim;
+use serde_json::json;
+
+use super::Answer;
+use crate::error::Usage;
+use crate::session::Session;
+
+/// Say why a path stays in the slim image: the chain from the entry point to it
+///
+/// IMAGE is the original. Exit code 1 when the path does not stay.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:
+  jettison why redis:debian /usr/lib/x86_64-linux-gnu/libssl.so.3")]
+pub(crate) struct Args {
+    /// The image before slimming
+    image: String,
+    /// A path of the image
+    path: String,
+    #[command(flatten)]
+    keep: super::slim::Keep,
+}
+
+pub(crate) fn run(args: &Args, session: &Session<'_>) -> anyhow::Result<Answer> {
+    let source = Reference::parse(&args.image)?;
+    let image = session.open(&source)?.image;
+    let files = FileSystem::load(&image, session.load_options())?;
+    let tree = &files.tree;
+    let how = layer::tree::resolve::Lookup::LSTAT;
+    let Ok(found) = tree.resolve_at(tree.root(), args.path.as_bytes(), how) else {
+        return Err(Usage::new(
+            format!("`{}` is not in `{source}`", args.path),
+            "paths are those of the image before slimming",
+        ));
+    };
+    let plan = slim::plan(&image, &files, &args.keep.options())?;
+    let show = |node| layer::display(&tree.absolute(node)).into_owned();
+    let chain = plan.closure.graph.chain(found.node);
+    let package = plan.package_name(found.node);
+    if chain.is_empty() || !plan.keeps(found.node) {
+        let owner = package
+            .map(|p| format!(" (package {p})"))
+            .unwrap_or_default();
+        let text = format!(
+            "{}{owner} is removed: nothing kept needs it\n",
+            show(found.node)
+        );
+        session.ui.result(
+            &json!({ "path": show(found.node), "kept": false, "package": package }),
+            &text,
+        )?;
+        return Ok(Answer::No);
+    }
+    let mut text = String::new();
+    let mut links = Vec::new();
+    for (depth, (node, edge)) in chain.iter().enumerate() {
+        let indent = "  ".repeat(depth);
+        let detail = if edge.detail.is_empty() {
+            String::new()
+        } else {
+            format!(" ({})", edge.detail)
+        };
+        let by = if edge.from.is_some() { " of" } else { "" };
+        text.push_str(&format!(
+            "{indent}{}\n{indent}  is {}{detail}{by}\n",
+            show(*node),
+            edge.evidence.name()
+        ));
+        links.push(json!({
+            "path": show(*node), "reason": edge.evidence, "detail": edge.detail,
+            "by": edge.from.map(show), "package": plan.package_name(*node),
+        }));
+    }
+    let value = json!({ "path": show(found.node), "kept": true, "chain": links });
+    session.ui.result(&value, &text)?;
+    Ok(Answer::Yes)
+}

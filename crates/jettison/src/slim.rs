@@ -1,0 +1,194 @@
+//! The main job: an image with what its programs could ask for, and nothing else.
+//!
+//! [`plan`] finds out what stays and why; [`write`] makes the image; [`report`]
+//! says what became of every path. Proving the result is [`crate::verify`]'s work.
+
+pub mod cache;
+mod owner;
+pub mod report;
+
+use std::collections::{BTreeMap, HashSet};
+
+use image::config::HistoryEntry;
+use image::transport::Context;
+use image::transport::layout::Layout;
+use image::{FileSystem, Image, NewImage, NewLayer};
+use layer::{Entry, Kind, Metadata, NodeId, Time};
+
+use crate::closure::{self, Closure, Evidence};
+use crate::packages::{self, PackageDb};
+
+/// Annotation of a slim image's manifest: the id of the image it was made from.
+pub const SOURCE_ID: &str = "dev.jettison.source.id";
+/// Annotation of its entry in the store: the name of that image.
+pub const SOURCE_NAME: &str = "dev.jettison.source.name";
+
+/// What can go wrong with slimming.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// What is needed cannot be found out.
+    #[error(transparent)]
+    Closure(#[from] closure::Error),
+    /// The package database cannot be read.
+    #[error("cannot read the package database")]
+    Packages(#[source] packages::Error),
+    /// An image cannot be read or written.
+    #[error(transparent)]
+    Image(#[from] image::Error),
+}
+
+/// What stays of an image, and why.
+#[derive(Debug)]
+pub struct Plan<'a> {
+    /// The image's files.
+    pub files: &'a FileSystem,
+    /// Their packages.
+    pub packages: PackageDb,
+    /// The kept files and their reasons.
+    pub closure: Closure,
+    /// Package metadata that is true of what stays.
+    pub remains: packages::remain::Remains,
+    replaced: HashSet<NodeId>,
+}
+
+/// Finds out what stays of an image.
+///
+/// # Errors
+/// When there is no entry point, or files of the image cannot be read.
+pub fn plan<'a>(
+    image: &Image,
+    files: &'a FileSystem,
+    options: &closure::Options,
+) -> Result<Plan<'a>, Error> {
+    let (tree, contents) = (&files.tree, &files.contents);
+    let packages = PackageDb::read(tree, contents).map_err(Error::Packages)?;
+    let config = image.config();
+    let input = closure::Input {
+        files,
+        config,
+        packages: &packages,
+        options,
+    };
+    let closure = closure::compute(&input)?;
+    let kept = |node| closure.graph.keeps(node);
+    let remains =
+        packages::remain::remains(tree, contents, &packages, kept).map_err(Error::Packages)?;
+    let replaced = remains.replaced.iter().copied().collect();
+    Ok(Plan {
+        files,
+        packages,
+        closure,
+        remains,
+        replaced,
+    })
+}
+
+impl Plan<'_> {
+    /// Returns whether a file stays.
+    pub fn keeps(&self, node: NodeId) -> bool {
+        self.closure.graph.keeps(node) && !self.replaced.contains(&node)
+    }
+
+    /// Returns the reason for a file that stays.
+    pub fn evidence(&self, node: NodeId) -> Option<Evidence> {
+        self.closure.graph.reason(node).map(|edge| edge.evidence)
+    }
+}
+
+/// An image that was made, without a name yet.
+#[derive(Debug)]
+pub struct Slimmed {
+    /// The image.
+    pub image: Image,
+    /// Its layer.
+    pub layer: NewLayer,
+}
+
+/// Makes the slim image: one layer with what stays, and the config of `source`
+/// with nothing changed but layers and history.
+///
+/// # Errors
+/// When a content cannot be read or a blob not written.
+pub fn write(
+    source: &Image,
+    plan: &Plan<'_>,
+    layout: &Layout,
+    context: Context<'_>,
+) -> Result<Slimmed, Error> {
+    let files = plan.files;
+    let layer = image::write_layer(layout, context, |tar| {
+        tar.write_tree(&files.tree, &files.contents, |node| plan.keeps(node))?;
+        write_metadata(plan, tar)
+    })?;
+    let config = source.config();
+    let mut history: Vec<HistoryEntry> = config
+        .history()
+        .into_iter()
+        .map(|entry| HistoryEntry {
+            empty_layer: true,
+            ..entry
+        })
+        .collect();
+    history.push(HistoryEntry {
+        created: config.created().map(str::to_owned),
+        created_by: "jettison slim".to_owned(),
+        comment: Some(format!("made from {}", source.id())),
+        empty_layer: false,
+    });
+    let config = config.with_layers(&[layer.diff_id], &history);
+    let annotations = BTreeMap::from([(SOURCE_ID.to_owned(), source.id().to_string())]);
+    let layers = std::slice::from_ref(&layer);
+    let image = NewImage {
+        config: &config,
+        layers,
+        annotations,
+    }
+    .store(layout)?;
+    Ok(Slimmed { image, layer })
+}
+
+/// Writes the files of package metadata, and directories for them where those do not stay.
+fn write_metadata<W: std::io::Write>(
+    plan: &Plan<'_>,
+    tar: &mut layer::write::TarWriter<W>,
+) -> layer::Result<()> {
+    let tree = &plan.files.tree;
+    let mut made: HashSet<Vec<u8>> = HashSet::new();
+    for file in &plan.remains.files {
+        let mtime = plan
+            .remains
+            .replaced
+            .first()
+            .map_or(Time::default(), |node| tree.mtime(*node));
+        let slashes = file.path.iter().enumerate().filter(|(_, b)| **b == b'/');
+        for (slash, _) in slashes {
+            let directory = &file.path[..slash];
+            let stays = tree.lookup(directory).is_some_and(|node| plan.keeps(node));
+            if stays || !made.insert(directory.to_vec()) {
+                continue;
+            }
+            let metadata = tree.lookup(directory).map_or(
+                Metadata {
+                    mode: 0o755,
+                    mtime,
+                    ..Metadata::default()
+                },
+                |n| tree.metadata(n),
+            );
+            let path = directory.to_vec();
+            tar.write_entry(&Entry {
+                path,
+                kind: Kind::Directory,
+                metadata,
+            })?;
+        }
+        let metadata = Metadata {
+            mode: file.mode,
+            mtime,
+            ..Metadata::default()
+        };
+        tar.write_bytes(&file.path, &metadata, &file.bytes)?;
+    }
+    Ok(())
+}

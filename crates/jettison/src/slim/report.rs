@@ -1,0 +1,173 @@
+//! What became of every path, as plain data. The JSON form is described in
+//! `docs/report.md`; [`SCHEMA`] changes when it does.
+
+use std::collections::HashSet;
+
+use layer::{NodeId, display};
+use serde::{Deserialize, Serialize};
+
+use super::Plan;
+
+/// Version of the JSON form.
+pub const SCHEMA: u32 = 1;
+
+/// Sizes and counts before and after.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Summary {
+    /// The image that was slimmed.
+    pub source: Side,
+    /// The result.
+    pub result: Side,
+    /// Things that kept files ask for and the image never had.
+    pub missing: usize,
+}
+
+/// One of the two images.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Side {
+    /// Image id: digest of the config.
+    pub id: image::Digest,
+    /// Digest of the manifest.
+    pub digest: image::Digest,
+    /// Bytes of all files, as `docker images` prints.
+    pub unpacked: u64,
+    /// Bytes of the compressed layers; nothing where they are not compressed.
+    pub compressed: Option<u64>,
+    /// Paths.
+    pub entries: u64,
+}
+
+/// The whole report.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Report {
+    /// See [`SCHEMA`].
+    pub schema: u32,
+    /// Sizes and counts.
+    pub summary: Summary,
+    /// Every path that stays, sorted.
+    pub kept: Vec<Kept>,
+    /// Every path that goes, sorted.
+    pub removed: Vec<Removed>,
+    /// What kept files ask for and the image does not have.
+    pub missing: Vec<Missing>,
+}
+
+/// A path that stays.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Kept {
+    /// From the root.
+    pub path: String,
+    /// Bytes of a regular file.
+    pub size: u64,
+    /// The package that it is from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub package: Option<String>,
+    /// In what way it is needed.
+    pub reason: &'static str,
+    /// By which path; nothing for what the config or the user asks.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
+    /// The words that say so.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub detail: String,
+}
+
+/// A path that goes.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Removed {
+    /// From the root.
+    pub path: String,
+    /// Bytes of a regular file.
+    pub size: u64,
+    /// The package that it is from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub package: Option<String>,
+}
+
+/// Something that is not there.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Missing {
+    /// Who asks.
+    pub by: String,
+    /// For what.
+    pub name: String,
+    /// A library, a command, an interpreter.
+    pub what: &'static str,
+    /// Whether the program may run without.
+    pub optional: bool,
+}
+
+/// Returns bytes and number of the paths for which `keep` answers yes; a file
+/// with several names counts once.
+pub fn size_of(plan: &Plan<'_>, keep: impl Fn(NodeId) -> bool) -> (u64, u64) {
+    let tree = &plan.files.tree;
+    let mut seen = HashSet::new();
+    let (mut bytes, mut entries) = (0, 0);
+    for node in tree.walk(tree.root()).filter(|node| keep(*node)) {
+        entries += 1;
+        if tree.links(node) == 1 || seen.insert(tree.inode(node)) {
+            bytes += tree.size(node);
+        }
+    }
+    (bytes, entries)
+}
+
+/// Returns what became of every path.
+pub fn report(plan: &Plan<'_>, summary: Summary) -> Report {
+    let tree = &plan.files.tree;
+    let show = |node: NodeId| display(&tree.absolute(node)).into_owned();
+    let (mut kept, mut removed) = (Vec::new(), Vec::new());
+    for node in tree.walk(tree.root()) {
+        let package = plan.package_name(node).map(str::to_owned);
+        let (path, size) = (show(node), tree.size(node));
+        match plan.closure.graph.reason(node).filter(|_| plan.keeps(node)) {
+            Some(edge) => kept.push(Kept {
+                path,
+                size,
+                package,
+                reason: edge.evidence.name(),
+                by: edge.from.map(show),
+                detail: edge.detail.clone(),
+            }),
+            None => removed.push(Removed {
+                path,
+                size,
+                package,
+            }),
+        }
+    }
+    for file in &plan.remains.files {
+        kept.push(Kept {
+            path: format!("/{}", display(&file.path)),
+            size: file.bytes.len() as u64,
+            package: None,
+            reason: "package-metadata",
+            by: None,
+            detail: "true of what remains".to_owned(),
+        });
+    }
+    let missing = plan
+        .closure
+        .missing
+        .iter()
+        .map(|missing| Missing {
+            by: show(missing.by),
+            name: missing.name.clone(),
+            what: missing.what,
+            optional: missing.optional,
+        })
+        .collect();
+    Report {
+        schema: SCHEMA,
+        summary,
+        kept,
+        removed,
+        missing,
+    }
+}
