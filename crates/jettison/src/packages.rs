@@ -22,6 +22,7 @@ pub mod remain;
 mod rpm;
 mod sqlite;
 
+use std::cell::Cell;
 use std::collections::{BTreeSet, HashMap};
 use std::io;
 use std::ops::Range;
@@ -31,7 +32,11 @@ use layer::{Contents, NodeId, Tree, display};
 use owners::{Claims, Owners};
 
 /// Largest database file that is read. Those of full desktop systems stay below 200 MB.
-const MAX_DATABASE: u64 = 1 << 30;
+const MAX_DATABASE: u64 = 512 << 20;
+
+/// Bytes of all database files together. A sparse file is large for nothing,
+/// and there may be one for each package.
+const MAX_DATABASES: u64 = 1 << 30;
 
 /// What can go wrong with reading package databases.
 #[derive(Debug, thiserror::Error)]
@@ -189,6 +194,7 @@ impl PackageDb {
         let mut reading = Reading {
             tree,
             contents,
+            bytes_left: Cell::new(MAX_DATABASES),
             db: Self::default(),
             claims: Claims::new(tree),
         };
@@ -337,6 +343,7 @@ impl PackageDb {
 struct Reading<'t> {
     tree: &'t Tree,
     contents: &'t Contents,
+    bytes_left: Cell<u64>,
     db: PackageDb,
     claims: Claims<'t>,
 }
@@ -373,6 +380,13 @@ impl Reading<'_> {
     }
 
     fn read_node(&self, node: NodeId) -> Result<Vec<u8>, Error> {
+        let size = self.tree.size(node);
+        let left = self.bytes_left.get().checked_sub(size);
+        self.bytes_left.set(left.ok_or_else(|| Error::TooLarge {
+            path: self.tree.absolute(node),
+            size,
+            limit: self.bytes_left.get(),
+        })?);
         read_node(self.tree, self.contents, node)
     }
 }
