@@ -13,8 +13,10 @@
 //! write make N + M pieces of code.
 
 pub mod docker_archive;
+mod http;
 pub mod layout;
 pub mod oci_archive;
+pub mod registry;
 pub mod tar_file;
 
 use std::path::Path;

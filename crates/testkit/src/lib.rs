@@ -1,1 +1,3 @@
-//! x
+//! What tests of several crates share. Development only.
+
+pub mod registry;
