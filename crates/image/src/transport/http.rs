@@ -99,6 +99,12 @@ pub(crate) fn read_body(response: Response<Body>, limit: u64) -> io::Result<Vec<
     Ok(bytes)
 }
 
+/// Returns what others wrote, fit for a terminal: no control characters, not too long.
+pub(crate) fn printable(text: &str) -> String {
+    let plain = text.chars().filter(|c| !c.is_control());
+    plain.take(500).collect()
+}
+
 /// Puts the client's error behind an I/O error into words.
 pub(crate) fn plain(error: io::Error) -> io::Error {
     match error.get_ref().and_then(|inner| inner.downcast_ref()) {

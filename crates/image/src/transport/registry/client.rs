@@ -686,13 +686,7 @@ fn message(response: Response<Body>) -> (String, String) {
         said.extend(answer.error_description);
     }
     said.retain(|text| !text.is_empty());
-    // What others wrote goes to a terminal: one line, and no control characters.
-    let said: String = said
-        .join("; ")
-        .chars()
-        .filter(|c| !c.is_control())
-        .take(500)
-        .collect();
+    let said = http::printable(&said.join("; "));
     match said.is_empty() {
         true => (format!("HTTP status {status}"), code),
         false => (format!("{said} (HTTP status {})", status.as_u16()), code),
