@@ -238,7 +238,8 @@ fn load(image: &Image, name: &Name, engine: &Engine, context: Context<'_>) -> Re
     std::thread::scope(|scope| {
         let making = scope.spawn(|| {
             let output = io::BufWriter::with_capacity(1 << 20, writer);
-            let (output, written) = docker_archive::write_to(image, output, Some(name), context)?;
+            let (output, written) =
+                docker_archive::write_spelled(image, output, Some(name), Name::to_string, context)?;
             complete.store(true, Ordering::Release);
             drop(output);
             Ok(written)
@@ -334,11 +335,11 @@ fn references(image: &DaemonImage) -> Vec<String> {
         DaemonImage::Id(id) => vec![id.clone()],
         DaemonImage::Name(name) => {
             let mut references = vec![name.to_string()];
-            let own = name.repository.strip_prefix("library/");
-            if let Some(own) = own.filter(|_| name.host == "docker.io") {
+            if name.host == "docker.io" {
+                let own = name.repository.strip_prefix("library/");
                 let local = Name {
                     host: "localhost".to_owned(),
-                    repository: own.to_owned(),
+                    repository: own.unwrap_or(&name.repository).to_owned(),
                     ..name.clone()
                 };
                 references.push(local.to_string());
@@ -406,6 +407,10 @@ mod tests {
         let short = references(&image("app:1"));
         assert_eq!(short, ["docker.io/library/app:1", "localhost/app:1"]);
         assert_eq!(references(&image("q.io/a/b")), ["q.io/a/b:latest"]);
-        assert_eq!(references(&image("me/app")), ["docker.io/me/app:latest"]);
+        let of_a_user = references(&image("me/app"));
+        assert_eq!(
+            of_a_user,
+            ["docker.io/me/app:latest", "localhost/me/app:latest"]
+        );
     }
 }
