@@ -1,4 +1,5 @@
 //! The engine transport against the engines of this machine.
+#![allow(clippy::unwrap_used, reason = "tests may, their helpers too")]
 
 mod common;
 
@@ -106,6 +107,28 @@ fn docker_over_tcp() {
     let tag = format!("tcp-{}", std::process::id());
     let _remove = Remove(vec![format!("jettison-test/round:{tag}")]);
     round_trip(&at(&endpoint), &tag);
+}
+
+#[test]
+fn docker_over_ssh() {
+    // A program in the place of ssh that stays on this machine.
+    if !has_docker() {
+        return;
+    }
+    use std::os::unix::fs::PermissionsExt;
+    let bench = Bench::new();
+    let program = bench.path("ssh");
+    let script = "#!/bin/sh\n[ \"$*\" = '-p 2222 -- me@host docker system dial-stdio' ] || exit 9\n\
+        exec docker system dial-stdio\n";
+    std::fs::write(&program, script).unwrap();
+    std::fs::set_permissions(&program, PermissionsExt::from_mode(0o755)).unwrap();
+    let tag = format!("ssh-{}", std::process::id());
+    let _remove = Remove(vec![format!("jettison-test/round:{tag}")]);
+    let options = Options {
+        ssh: program.display().to_string(),
+        ..at("ssh://me@host:2222")
+    };
+    round_trip(&options, &tag);
 }
 
 #[test]

@@ -1,4 +1,5 @@
 //! The registry transport against a registry that misbehaves.
+#![allow(clippy::unwrap_used, reason = "tests may, their helpers too")]
 
 mod common;
 

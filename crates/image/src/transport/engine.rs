@@ -40,6 +40,8 @@ pub struct Options {
     pub timeouts: Timeouts,
     /// How long to wait for answers that take no work.
     pub patience: Duration,
+    /// The program for `ssh://`, run as `ssh [-p PORT] -- HOST docker system dial-stdio`.
+    pub ssh: String,
 }
 
 impl Default for Options {
@@ -53,6 +55,7 @@ impl Default for Options {
                 idle: Duration::from_secs(3600),
             },
             patience: Duration::from_secs(30),
+            ssh: "ssh".to_owned(),
         }
     }
 }

@@ -115,13 +115,24 @@ pub(crate) fn plain(error: io::Error) -> io::Error {
 
 /// Returns why no answer came.
 pub(crate) fn cause(error: &ureq::Error) -> String {
+    if let Some(error) = tls_failure(error) {
+        return format!("TLS: {error}");
+    }
     match error {
         ureq::Error::Io(error) => error.to_string(),
         ureq::Error::Timeout(_) => "it took too long to answer".to_owned(),
         ureq::Error::HostNotFound => "the host is unknown".to_owned(),
         ureq::Error::ConnectionFailed => "no connection".to_owned(),
-        ureq::Error::Rustls(error) => format!("TLS: {error}"),
         other => other.to_string(),
+    }
+}
+
+/// Returns what went wrong with TLS, if that was it.
+pub(crate) fn tls_failure(error: &ureq::Error) -> Option<&rustls::Error> {
+    match error {
+        ureq::Error::Rustls(error) => Some(error),
+        ureq::Error::Io(error) => error.get_ref()?.downcast_ref(),
+        _ => None,
     }
 }
 

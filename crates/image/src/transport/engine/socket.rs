@@ -38,7 +38,10 @@ impl Engine {
                 Some(Address::Socket(path.into())),
                 "http://engine".to_owned(),
             ),
-            Some(("ssh", rest)) => (Some(parse_ssh(rest)?), "http://engine".to_owned()),
+            Some(("ssh", rest)) => (
+                Some(parse_ssh(&options.ssh, rest)?),
+                "http://engine".to_owned(),
+            ),
             Some(("tcp" | "http", rest)) if !rest.is_empty() => {
                 (None, format!("http://{}", rest.trim_end_matches('/')))
             }
@@ -116,13 +119,14 @@ impl Engine {
 enum Address {
     Socket(PathBuf),
     Ssh {
+        program: String,
         destination: String,
         port: Option<u16>,
     },
 }
 
 /// Understands `[USER@]HOST[:PORT]`.
-fn parse_ssh(rest: &str) -> Result<Address, String> {
+fn parse_ssh(program: &str, rest: &str) -> Result<Address, String> {
     let rest = rest.split('/').next().unwrap_or_default();
     let (destination, port) = match rest.rsplit_once(':') {
         Some((destination, port)) if !port.ends_with(']') => {
@@ -137,8 +141,11 @@ fn parse_ssh(rest: &str) -> Result<Address, String> {
     if destination.is_empty() || destination.starts_with('-') {
         return Err("it has no host".to_owned());
     }
-    let destination = destination.to_owned();
-    Ok(Address::Ssh { destination, port })
+    Ok(Address::Ssh {
+        program: program.to_owned(),
+        destination: destination.to_owned(),
+        port,
+    })
 }
 
 impl Connector<()> for Address {
@@ -151,7 +158,11 @@ impl Connector<()> for Address {
     ) -> Result<Option<Connection>, ureq::Error> {
         let (stream, child) = match self {
             Self::Socket(path) => (UnixStream::connect(path)?, None),
-            Self::Ssh { destination, port } => dial(destination, *port)?,
+            Self::Ssh {
+                program,
+                destination,
+                port,
+            } => dial(program, destination, *port)?,
         };
         let config = details.config;
         let buffers = LazyBuffers::new(config.input_buffer_size(), config.output_buffer_size());
@@ -164,9 +175,13 @@ impl Connector<()> for Address {
 }
 
 /// Starts `docker system dial-stdio` at the other end; its streams are one end of a socket pair.
-fn dial(destination: &str, port: Option<u16>) -> io::Result<(UnixStream, Option<Child>)> {
+fn dial(
+    program: &str,
+    destination: &str,
+    port: Option<u16>,
+) -> io::Result<(UnixStream, Option<Child>)> {
     let (ours, theirs) = UnixStream::pair()?;
-    let mut command = Command::new("ssh");
+    let mut command = Command::new(program);
     if let Some(port) = port {
         command.args(["-p", &port.to_string()]);
     }
@@ -273,12 +288,15 @@ mod tests {
     #[test]
     fn endpoints_are_understood() {
         let ssh = |destination: &str, port| {
-            let destination = destination.to_owned();
-            Ok(Address::Ssh { destination, port })
+            Ok(Address::Ssh {
+                program: "s".to_owned(),
+                destination: destination.to_owned(),
+                port,
+            })
         };
-        assert_eq!(parse_ssh("me@host:22"), ssh("me@host", Some(22)));
-        assert_eq!(parse_ssh("host/"), ssh("host", None));
-        assert_eq!(parse_ssh("[::1]"), ssh("[::1]", None));
+        assert_eq!(parse_ssh("s", "me@host:22"), ssh("me@host", Some(22)));
+        assert_eq!(parse_ssh("s", "host/"), ssh("host", None));
+        assert_eq!(parse_ssh("s", "[::1]"), ssh("[::1]", None));
         let options = Options::default();
         for endpoint in ["unix:///a", "tcp://h:1", "http://h:1/", "ssh://h"] {
             assert!(Engine::new(endpoint, &options).is_ok(), "{endpoint}");

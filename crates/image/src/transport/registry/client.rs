@@ -411,19 +411,31 @@ impl Client {
         let origin = match endpoint.scheme {
             Some("http") => http,
             None if asked.next().is_some() => http,
-            None if is_loopback(authority) => {
-                match self.agents.direct.get(format!("{https}/v2/")).call() {
-                    Ok(_) => https,
-                    Err(error) => match self.agents.direct.get(format!("{http}/v2/")).call() {
-                        Ok(_) => http,
-                        Err(_) => return Err(call.fail(http::cause(&error), None)),
-                    },
-                }
-            }
+            None if is_loopback(authority) => self.try_tls(call, https, http)?,
             _ => https,
         };
         lock(&self.origins).insert(endpoint.key(), origin.clone());
         Ok(origin)
+    }
+
+    /// Finds out whether a port of this machine speaks TLS. One that does with a
+    /// certificate that nobody vouches for is not talked to in plain HTTP instead.
+    fn try_tls(&self, call: &Call<'_>, https: String, http: String) -> Result<String> {
+        let ask = |origin: &str| self.agents.direct.get(format!("{origin}/v2/")).call();
+        let error = match ask(&https) {
+            Ok(_) => return Ok(https),
+            Err(error) => error,
+        };
+        let fails = |error: &ureq::Error| Err(call.fail(http::cause(error), None));
+        match http::tls_failure(&error) {
+            Some(rustls::Error::InvalidMessage(_)) => {}
+            None if matches!(error, ureq::Error::Io(_)) => {}
+            _ => return fails(&error),
+        }
+        match ask(&http) {
+            Ok(_) => Ok(http),
+            Err(_) => fails(&error),
+        }
     }
 
     /// Returns the endpoint's address of a `Location`. Registries behind a proxy
