@@ -43,8 +43,9 @@ pub const REFRESH: &str = "refresh+token";
 pub struct Faults {
     /// How to get in.
     pub login: Login,
-    /// Requests that a token is good for; 0 for any number.
-    pub token_uses: u32,
+    /// All tokens expire, once each, when a request comes whose `METHOD PATH`
+    /// contains the text.
+    pub expiries: Vec<String>,
     /// Answers to give in place of the real one, once each, to a request whose
     /// `METHOD PATH` contains the text: text, status, further header.
     pub answers: Vec<(&'static str, u16, &'static str)>,
@@ -81,7 +82,7 @@ struct State {
     links: HashMap<(String, String), ()>,
     manifests: HashMap<(String, String), (String, Vec<u8>)>,
     uploads: HashMap<String, Vec<u8>>,
-    tokens: HashMap<String, (String, u32)>,
+    tokens: HashMap<String, String>,
     requests: Vec<Request>,
     counter: u32,
 }
@@ -377,13 +378,15 @@ impl State {
             Login::Basic => refuse("Basic realm=\"a, b\"".to_owned()),
             Login::Bearer => {
                 let token = given.and_then(|given| given.strip_prefix("Bearer "));
-                let known = token.and_then(|token| self.tokens.get_mut(token));
+                let mut due = self.faults.expiries.iter();
+                if let Some(at) = due.position(|text| request.line.contains(&**text)) {
+                    self.faults.expiries.remove(at);
+                    self.tokens.clear();
+                }
+                let known = token.and_then(|token| self.tokens.get(token));
                 let needed = needed_scope(&request.line);
                 match known {
-                    Some((scope, left)) if *left > 0 && scope.contains(&needed) => {
-                        *left -= 1;
-                        Ok(())
-                    }
+                    Some(scope) if scope.contains(&needed) => Ok(()),
                     _ => refuse(format!(
                         "Bearer realm=\"http://{host}/token\",service=\"test\",scope=\"{needed}\""
                     )),
@@ -418,12 +421,8 @@ impl State {
         }
         self.counter += 1;
         let token = format!("token{}", self.counter);
-        let uses = match self.faults.token_uses {
-            0 => u32::MAX,
-            uses => uses,
-        };
         let scope = scope.cloned().unwrap_or_default();
-        self.tokens.insert(token.clone(), (scope, uses));
+        self.tokens.insert(token.clone(), scope);
         let key = if method == "POST" {
             "access_token"
         } else {

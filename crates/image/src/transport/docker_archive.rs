@@ -204,7 +204,7 @@ pub fn write(
 /// Writes an archive with one image to a stream.
 ///
 /// # Errors
-/// As [`write`].
+/// As [`write()`].
 pub fn write_to<W: Write>(
     image: &Image,
     output: W,

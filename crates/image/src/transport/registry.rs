@@ -1,14 +1,18 @@
 //! `docker://`: registries (OCI distribution specification 1.1, and Docker's
 //! registry protocol version 2 that it came from).
 //!
-//! `client` does requests: addresses, log-in, redirects, further attempts.
+//! `client` does requests: redirects, further attempts; `token` logs in, `agents`
+//! knows TLS and proxies.
 //! `pull` and `push` know what to ask for; `credentials` who asks.
 
+mod agents;
 mod challenge;
 mod client;
 mod credentials;
+mod endpoint;
 mod pull;
 mod push;
+mod token;
 
 use std::fmt;
 use std::sync::Arc;

@@ -7,7 +7,8 @@ use ureq::http::{Method, Response, StatusCode};
 use ureq::{Body, BodyReader};
 
 use super::Options;
-use super::client::{Call, Client, Content, Endpoint, Target, may_pass, promised_digest};
+use super::client::{Call, Client, Content, Target, may_pass, promised_digest};
+use super::endpoint::Endpoint;
 use crate::blob::{BlobSource, Blobs, Origin};
 use crate::digest::{Digest, Mismatch};
 use crate::error::{Error, Result};

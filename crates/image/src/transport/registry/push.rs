@@ -9,7 +9,8 @@ use ureq::Body;
 use ureq::http::{Method, Response, StatusCode, Uri};
 
 use super::Options;
-use super::client::{Call, Client, Content, Endpoint, Target, lock, may_pass, promised_digest};
+use super::client::{Call, Client, Content, Target, lock, may_pass, promised_digest};
+use super::endpoint::Endpoint;
 use crate::blob::{BlobSource, Blobs, Memory, Origin};
 use crate::convert;
 use crate::error::{Error, Result};
