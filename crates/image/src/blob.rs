@@ -27,6 +27,22 @@ pub trait BlobSource: Send + Sync + std::fmt::Debug {
         let _ = descriptor;
         Ok(None)
     }
+
+    /// Returns the repository that the blob is in, where it is in a registry:
+    /// that registry can then give it to another of its repositories.
+    fn origin(&self, descriptor: &Descriptor) -> Option<Origin> {
+        let _ = descriptor;
+        None
+    }
+}
+
+/// A repository of a registry.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Origin {
+    /// The registry, as names have it.
+    pub host: String,
+    /// The repository.
+    pub repository: String,
 }
 
 /// A source of blobs, shared by the images that have theirs there.
@@ -58,6 +74,16 @@ impl Blobs {
     /// As [`BlobSource::open`].
     pub fn local(&self, descriptor: &Descriptor) -> Result<Option<FileSlice>> {
         self.0.local(descriptor)
+    }
+
+    /// Returns the repository that the blob is in, where it is in a registry.
+    pub fn origin(&self, descriptor: &Descriptor) -> Option<Origin> {
+        self.0.origin(descriptor)
+    }
+
+    /// Returns the source itself, for sources made of others.
+    pub(crate) fn source(&self) -> &dyn BlobSource {
+        &*self.0
     }
 
     /// Reads a whole blob of at most `limit` bytes.
@@ -117,6 +143,13 @@ impl BlobSource for Memory {
         match &self.rest {
             Some(rest) if !self.blobs.contains_key(&descriptor.digest) => rest.0.local(descriptor),
             _ => Ok(None),
+        }
+    }
+
+    fn origin(&self, descriptor: &Descriptor) -> Option<Origin> {
+        match &self.rest {
+            Some(rest) if !self.blobs.contains_key(&descriptor.digest) => rest.origin(descriptor),
+            _ => None,
         }
     }
 }

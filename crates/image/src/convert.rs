@@ -22,14 +22,8 @@ pub(crate) fn store_layer(
     context: Context<'_>,
 ) -> Result<(Descriptor, u64)> {
     let source = layer.descriptor;
-    let Some(MediaType::Layer(_, declared)) = source.kind() else {
-        let media_type = source.media_type.clone();
-        return Err(Error::UnsupportedLayer {
-            digest: source.digest,
-            media_type,
-        });
-    };
-    let plain = declared == Codec::None || source.digest == layer.diff_id;
+    let declared = codec(layer)?;
+    let plain = is_plain(layer);
     let codec = if plain { Codec::Gzip } else { declared };
     let describe = |digest, size| Descriptor {
         annotations: source.annotations.clone(),
@@ -56,6 +50,30 @@ pub(crate) fn store_layer(
         Ok(())
     })?;
     Ok((describe(stored, size), size))
+}
+
+/// Returns whether a layer's blob is the tar itself, whatever it is declared as.
+pub(crate) fn is_plain(layer: &Layer<'_>) -> bool {
+    codec(layer).is_ok_and(|codec| codec == Codec::None) || layer.descriptor.digest == layer.diff_id
+}
+
+/// Returns the descriptor of a compressed layer, in OCI's media types.
+pub(crate) fn describe_oci(layer: &Layer<'_>) -> Result<Descriptor> {
+    let kind = MediaType::Layer(Family::Oci, codec(layer)?);
+    Ok(Descriptor {
+        media_type: kind.name().to_owned(),
+        ..layer.descriptor.clone()
+    })
+}
+
+fn codec(layer: &Layer<'_>) -> Result<Codec> {
+    match layer.descriptor.kind() {
+        Some(MediaType::Layer(_, codec)) => Ok(codec),
+        _ => Err(Error::UnsupportedLayer {
+            digest: layer.descriptor.digest,
+            media_type: layer.descriptor.media_type.clone(),
+        }),
+    }
 }
 
 /// Returns the manifest of the same image with these layers, in OCI's media types.

@@ -204,11 +204,24 @@ pub fn write(
 /// Writes an archive with one image to a stream.
 ///
 /// # Errors
-/// As [`write`].
+/// As [`write()`].
 pub fn write_to<W: Write>(
     image: &Image,
     output: W,
     name: Option<&Name>,
+    context: Context<'_>,
+) -> Result<(W, Written)> {
+    // As `docker save` spells them.
+    write_spelled(image, output, name, Name::familiar, context)
+}
+
+/// As [`write_to`], with names spelled by `spell`. Podman takes short names in
+/// an archive for `localhost/…`, Docker for its Hub's; whole ones are the same to both.
+pub(crate) fn write_spelled<W: Write>(
+    image: &Image,
+    output: W,
+    name: Option<&Name>,
+    spell: fn(&Name) -> String,
     context: Context<'_>,
 ) -> Result<(W, Written)> {
     let wrap = |source| Error::WriteLayer { source };
@@ -240,27 +253,25 @@ pub fn write_to<W: Write>(
         }
         members.push(member);
     }
+    let tag = name.and_then(|name| name.tag.as_ref());
+    let untagged = |name: &Name| Name {
+        tag: None,
+        digest: None,
+        ..name.clone()
+    };
     let repo_tags = name.map(|name| {
-        vec![
-            Name {
-                digest: None,
-                ..name.clone()
-            }
-            .familiar(),
-        ]
+        let tagged = Name {
+            tag: tag.cloned(),
+            ..untagged(name)
+        };
+        vec![spell(&tagged)]
     });
-    if let Some(tagged) = name.filter(|name| name.tag.is_some()) {
+    if let (Some(name), Some(tag)) = (name, tag) {
         let top = members
             .last()
             .map_or("", |name| name.trim_end_matches(".tar"));
-        let untagged = Name {
-            tag: None,
-            digest: None,
-            ..tagged.clone()
-        }
-        .familiar();
-        let tags = BTreeMap::from([(tagged.tag.clone().unwrap_or_default(), top)]);
-        let repositories = BTreeMap::from([(untagged, tags)]);
+        let tags = BTreeMap::from([(tag, top)]);
+        let repositories = BTreeMap::from([(spell(&untagged(name)), tags)]);
         let json = serde_json::to_vec(&repositories).unwrap_or_default();
         tar.write_bytes(b"repositories", &file, &json)
             .map_err(wrap)?;
