@@ -2,42 +2,30 @@
 
 use std::fs::File;
 use std::net::{SocketAddr, TcpStream};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::time::Duration;
 use std::{fs, io};
 
-use rustix::event::PollFlags;
-use rustix::net::RecvFlags;
-
-use crate::launch::Child;
-use crate::message::{Message, receive};
-use crate::process::{ready, send_signal};
 use crate::streams::Ends;
+use crate::supervise::Supervised;
 use crate::{Error, Exec, ExitStatus, HostCommand, IdMapping, Network, Process, launch, network};
 
 /// A running container. Dropping it kills everything in it.
 #[derive(Debug)]
 pub struct Container {
-    /// Number of the first process, on the host.
-    pub(crate) pid: i32,
-    /// The first process.
-    pub(crate) init: OwnedFd,
-    /// The process that watches it.
-    pub(crate) monitor: Option<Child>,
-    /// The channel to the monitor.
-    pub(crate) control: OwnedFd,
+    /// The first process and its monitor.
+    pub(crate) supervised: Supervised,
     pub(crate) terminal: Option<OwnedFd>,
     pub(crate) ends: Ends,
     pub(crate) ids: IdMapping,
     pub(crate) network: Network,
-    pub(crate) ended: Option<ExitStatus>,
 }
 
 impl Container {
     /// Returns the number of the first process, on the host.
     #[must_use]
     pub fn pid(&self) -> i32 {
-        self.pid
+        self.supervised.pid()
     }
 
     /// Takes the writing end of standard input, if that is piped. Dropping it ends the input.
@@ -66,7 +54,7 @@ impl Container {
     /// # Errors
     /// If the monitor cannot be heard.
     pub fn try_wait(&mut self) -> Result<Option<ExitStatus>, Error> {
-        self.wait_timeout(Duration::ZERO)
+        self.supervised.wait_timeout(Duration::ZERO)
     }
 
     /// Waits until the program ends. Then nothing that it started runs any more either.
@@ -74,11 +62,7 @@ impl Container {
     /// # Errors
     /// If the monitor cannot be heard.
     pub fn wait(&mut self) -> Result<ExitStatus, Error> {
-        loop {
-            if let Some(status) = self.wait_timeout(Duration::MAX)? {
-                return Ok(status);
-            }
-        }
+        self.supervised.wait()
     }
 
     /// Waits until the program ends, or for so long. `None` means that it runs.
@@ -86,21 +70,7 @@ impl Container {
     /// # Errors
     /// If the monitor cannot be heard.
     pub fn wait_timeout(&mut self, timeout: Duration) -> Result<Option<ExitStatus>, Error> {
-        let failed = Error::supervise("wait for the container");
-        if self.ended.is_none()
-            && ready(self.control.as_fd(), PollFlags::IN, timeout).map_err(failed)?
-        {
-            let failed = Error::supervise("wait for the container");
-            let message = receive(self.control.as_fd(), RecvFlags::empty()).map_err(failed)?;
-            self.ended = Some(match message {
-                Some((Message::Exited(code), _)) => ExitStatus::Code(code),
-                Some((Message::Signalled(signal), _)) => ExitStatus::Signal(signal),
-                // The monitor was killed, and the kernel has killed the container with it.
-                _ => ExitStatus::Signal(libc::SIGKILL),
-            });
-            self.monitor = None;
-        }
-        Ok(self.ended)
+        self.supervised.wait_timeout(timeout)
     }
 
     /// Sends the first process a signal. As everywhere, one that it has no handler for does nothing to
@@ -109,11 +79,7 @@ impl Container {
     /// # Errors
     /// If the signal does not exist.
     pub fn signal(&self, signal: i32) -> Result<(), Error> {
-        if self.ended.is_some() {
-            Ok(())
-        } else {
-            send_signal(self.init.as_fd(), signal)
-        }
+        self.supervised.signal(signal)
     }
 
     /// Ends everything in the container and waits for that.
@@ -121,8 +87,7 @@ impl Container {
     /// # Errors
     /// If the monitor cannot be heard.
     pub fn kill(&mut self) -> Result<ExitStatus, Error> {
-        self.signal(libc::SIGKILL)?;
-        self.wait()
+        self.supervised.kill()
     }
 
     /// Runs a further command in the container, as `docker exec` does.
@@ -160,7 +125,7 @@ impl Container {
     pub fn listening_tcp_ports(&self) -> Result<Vec<SocketAddr>, Error> {
         let mut found = Vec::new();
         for file in ["tcp", "tcp6"] {
-            let path = format!("/proc/{}/net/{file}", self.pid);
+            let path = format!("/proc/{}/net/{file}", self.pid());
             match fs::read_to_string(&path) {
                 Ok(text) => found.extend(network::listening(&text)),
                 // A kernel without IPv6 has no tcp6.

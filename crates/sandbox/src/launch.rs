@@ -1,7 +1,6 @@
 //! Making containers, and processes in them: the caller's side.
 #![allow(unsafe_code)] // making processes
 
-use std::convert::Infallible;
 use std::ffi::OsString;
 use std::fs;
 use std::io;
@@ -11,45 +10,15 @@ use std::path::Path;
 
 use rustix::io::Errno;
 use rustix::net::RecvFlags;
-use rustix::process::Signal;
-use rustix::thread::ThreadNameSpaceType;
 
-use crate::child::{self, Channels};
+use crate::child::{self, Channels, Joined};
 use crate::message::{Message, channel, receive, send};
 use crate::plan::{Plan, Program, Step, namespaces};
-use crate::process::{pid_of, reap};
-use crate::streams::Ends;
+use crate::supervise::{Child, Supervised};
 use crate::sys::{self, Cloned};
 use crate::{
-    Container, Error, Exec, HostCommand, Network, Process, Spec, Writes, id_maps, streams,
+    Container, Error, Exec, HostCommand, Network, Process, Spec, Streams, Writes, id_maps, streams,
 };
-
-/// A process that this one made. Dropping it kills and reaps it.
-#[derive(Debug)]
-pub(crate) struct Child {
-    pub(crate) pid: i32,
-    /// `None` once somebody else looks after it.
-    descriptor: Option<OwnedFd>,
-}
-
-impl Child {
-    /// Lets the caller look after it.
-    fn into_process(mut self, ends: Ends) -> Process {
-        // It is there until it is taken, and this function takes the child itself.
-        let descriptor = self.descriptor.take().expect("a child has a descriptor");
-        Process::new(self.pid, descriptor, ends)
-    }
-}
-
-impl Drop for Child {
-    fn drop(&mut self) {
-        if let Some(descriptor) = &self.descriptor {
-            // It may have ended by itself.
-            let _ = rustix::process::pidfd_send_signal(descriptor, Signal::KILL);
-            reap(self.pid);
-        }
-    }
-}
 
 /// Starts a command in a container of its own and returns when the program runs.
 ///
@@ -81,38 +50,42 @@ pub fn spawn(spec: &Spec) -> Result<Container, Error> {
     // A monitor that is gone has said why, or says nothing, which is noticed below.
     let _ = send(control.as_fd(), Message::Started, None);
 
-    let failed = |source: io::Error| Error::Supervise {
-        action: "start the container",
-        source,
-    };
-    let started =
-        receive(control.as_fd(), RecvFlags::empty()).map_err(|errno| failed(errno.into()))?;
-    let init = started.and_then(|(_, init)| init);
-    let pid = init
-        .as_ref()
-        .map(|init| pid_of(init.as_fd()))
-        .transpose()
-        .map_err(failed)?;
-    // The number is known; from now on the monitor may reap the process.
-    let _ = send(control.as_fd(), Message::Started, None);
+    let supervised = Supervised::new(monitor, control)
+        .map_err(Error::supervise("start the monitor of the container"))?;
     let heard = listen(report.as_fd())?;
-    if let Some(failure) = heard.failed {
-        return Err(failure.explain(&spec.argv, &plan.program, |step| plan.describe(step)));
-    }
-    let (Some(init), Some(pid)) = (init, pid) else {
-        return Err(failed(Errno::CHILD.into()));
-    };
+    let terminal = heard.terminal;
+    let supervised = running(
+        supervised,
+        heard.failed,
+        &spec.argv,
+        &plan.program,
+        |step| plan.describe(step),
+    )?;
     Ok(Container {
-        pid,
-        init,
-        monitor: Some(monitor),
-        control,
-        terminal: heard.terminal,
+        supervised,
+        terminal,
         ends,
         ids: spec.ids.clone(),
         network: spec.network,
-        ended: None,
     })
+}
+
+/// Decides whether a program runs now.
+fn running(
+    supervised: Option<Supervised>,
+    failed: Option<Failed>,
+    argv: &[OsString],
+    program: &Program,
+    describe: impl Fn(u32) -> String,
+) -> Result<Supervised, Error> {
+    match (failed, supervised) {
+        (Some(failed), _) => Err(failed.explain(argv, program, describe)),
+        (None, Some(supervised)) => Ok(supervised),
+        (None, None) => Err(Error::Supervise {
+            action: "start a program: its monitor was killed",
+            source: Errno::CHILD.into(),
+        }),
+    }
 }
 
 /// Makes the two directories that overlayfs writes to. The upper one decides how `/` looks.
@@ -140,73 +113,67 @@ fn make_layers(directory: &Path, root: &Path) -> Result<(), Error> {
 /// Runs a command in a container beside its first one.
 pub(crate) fn exec(container: &Container, exec: &Exec) -> Result<Process, Error> {
     let program = Program::of_exec(exec, &container.ids)?;
-    let (ends, program_ends) = streams::connect(exec.streams)?;
-    let (report, report_child) = channel().map_err(Error::supervise("make a channel"))?;
     let all = namespaces(container.network) | libc::CLONE_NEWUSER;
-    let all = ThreadNameSpaceType::from_bits_retain(all.cast_unsigned());
-    let init = container.init.as_fd();
-    let helper = start(0, || {
-        child::enter(init, all, &program, &program_ends, report_child.as_fd())
-    })
-    .map_err(Error::supervise("make a process"))?;
-    drop((report_child, program_ends));
-    let heard = listen(report.as_fd())?;
-    drop(helper);
-    // A process that exists is reaped by being dropped, whatever else happened.
-    let process = heard.started.map(|descriptor| {
-        let pid = pid_of(descriptor.as_fd());
-        pid.map(|pid| Process::new(pid, descriptor, ends))
-    });
-    if let Some(failure) = heard.failed {
-        return Err(failure.explain(&exec.argv, &program, describe));
-    }
-    let process = process.ok_or(io::Error::from(Errno::SRCH)).flatten();
-    process.map_err(Error::supervise("start a process in the container"))
+    let joined = Joined {
+        container: container.supervised.process().as_fd(),
+        namespaces: all,
+    };
+    start_beside(Some(joined), &program, &exec.argv, exec.streams)
 }
 
 /// Runs a command of the host in the network of a container.
 pub(crate) fn host_command(container: &Container, command: &HostCommand) -> Result<Process, Error> {
     let program = Program::of_host(command)?;
-    let (ends, program_ends) = streams::connect(command.streams)?;
+    let joined = (container.network != Network::Host)
+        .then(|| Joined::network(container.supervised.process().as_fd()));
+    start_beside(joined, &program, &command.argv, command.streams)
+}
+
+/// Starts a program in some namespaces of a container.
+fn start_beside(
+    joined: Option<Joined<'_>>,
+    program: &Program,
+    argv: &[OsString],
+    wanted: Streams,
+) -> Result<Process, Error> {
+    let (ends, program_ends) = streams::connect(wanted)?;
+    let (control, control_child) = channel().map_err(Error::supervise("make a channel"))?;
     let (report, report_child) = channel().map_err(Error::supervise("make a channel"))?;
-    let joined = (container.network != Network::Host).then(|| container.init.as_fd());
-    let process = start(0, || {
-        child::visit(joined, &program, &program_ends, report_child.as_fd())
+    let channels = Channels {
+        control: control_child,
+        report: report_child,
+    };
+    let monitor = start(0, || {
+        child::enter(joined, program, &program_ends, &channels)
     })
     .map_err(Error::supervise("make a process"))?;
-    drop((report_child, program_ends));
-    match listen(report.as_fd())?.failed {
-        Some(failure) => Err(failure.explain(&command.argv, &program, describe)),
-        None => Ok(process.into_process(ends)),
-    }
+    drop((channels, program_ends));
+    let supervised = Supervised::new(monitor, control)
+        .map_err(Error::supervise("start the monitor of a program"))?;
+    let heard = listen(report.as_fd())?;
+    let describe = |step| Step::describe(step).to_owned();
+    let supervised = running(supervised, heard.failed, argv, program, describe)?;
+    Ok(Process { supervised, ends })
 }
 
-/// Makes a process that runs a function of `child`, which never returns.
-pub(crate) fn start(namespaces: i32, run: impl FnOnce() -> Infallible) -> Result<Child, Errno> {
+/// Makes a process that runs a function of `child` and ends.
+pub(crate) fn start(namespaces: i32, run: impl FnOnce()) -> Result<Child, Errno> {
     let _blocked = sys::block_signals();
-    // SAFETY: the functions of `child` keep to what is allowed after a clone, and do not return.
-    match unsafe { sys::clone(namespaces, false) }? {
+    // SAFETY: the functions of `child` keep to what is allowed after a clone, and the
+    // process ends when they return.
+    match unsafe { sys::clone(namespaces) }? {
         Cloned::Child => {
             run();
-            sys::exit_now(125) // not reached
+            sys::exit_now(125)
         }
-        Cloned::Parent(pid, descriptor) => Ok(Child {
-            pid,
-            descriptor: Some(descriptor),
-        }),
+        Cloned::Parent(pid, descriptor) => Ok(Child::new(pid, descriptor)),
     }
-}
-
-/// Names a step of a process that is not the first of a container.
-fn describe(step: u32) -> String {
-    Step::describe(step).to_owned()
 }
 
 /// What a child had to say before it became a program or ended.
 #[derive(Default)]
 pub(crate) struct Heard {
-    failed: Option<Failed>,
-    started: Option<OwnedFd>,
+    pub(crate) failed: Option<Failed>,
     terminal: Option<OwnedFd>,
     pub(crate) socket: Option<OwnedFd>,
 }
@@ -219,22 +186,26 @@ pub(crate) fn listen(report: BorrowedFd<'_>) -> Result<Heard, Error> {
     {
         match message {
             Message::Failed { step, errno } => heard.failed = Some(Failed { step, errno }),
-            Message::Started => heard.started = descriptor,
             Message::Terminal => heard.terminal = descriptor,
             Message::Socket => heard.socket = descriptor,
-            Message::Exited(_) | Message::Signalled(_) => {} // not sent here
+            Message::Started | Message::Exited(_) | Message::Signalled(_) => {} // not sent here
         }
     }
     Ok(heard)
 }
 
 /// A step that failed in a child.
-struct Failed {
+pub(crate) struct Failed {
     step: u32,
     errno: i32,
 }
 
 impl Failed {
+    /// Returns the kernel's answer.
+    pub(crate) fn source(&self) -> io::Error {
+        io::Error::from_raw_os_error(self.errno)
+    }
+
     /// Turns it into what the caller wants to know.
     fn explain(
         &self,
@@ -242,7 +213,7 @@ impl Failed {
         program: &Program,
         describe: impl Fn(u32) -> String,
     ) -> Error {
-        let source = io::Error::from_raw_os_error(self.errno);
+        let source = self.source();
         let name = || {
             argv.first()
                 .map(|name| name.to_string_lossy().into_owned())

@@ -25,15 +25,21 @@ mod network;
 mod plan;
 mod pretend;
 mod process;
+mod signals;
 mod spec;
 mod streams;
+mod supervise;
 mod sys;
+pub mod terminal;
+mod tree;
 
 pub use container::Container;
 pub use error::Error;
 pub use ids::{Caller, IdMapTools, IdMapping, IdRange};
 pub use launch::spawn;
 pub use process::{ExitStatus, Process};
+pub use signals::{Forwarding, forward_signals};
 pub use spec::{
     Exec, HostCommand, Mount, Network, Spec, Stdio, Streams, User, Writes, default_hosts,
 };
+pub use tree::{Ownership, apply_ownership, remove_tree};

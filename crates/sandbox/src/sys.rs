@@ -46,13 +46,8 @@ pub(crate) enum Cloned {
 /// # Safety
 /// Other threads do not exist in the child, whatever locks they held stay locked there. Until it runs
 /// another program the child must not allocate, lock, or return to code that might.
-pub(crate) unsafe fn clone(namespaces: c_int, sibling: bool) -> Result<Cloned, Errno> {
-    let relation = if sibling {
-        libc::CLONE_PARENT
-    } else {
-        libc::SIGCHLD
-    };
-    let flags = c_long::from(namespaces | relation | libc::CLONE_PIDFD);
+pub(crate) unsafe fn clone(namespaces: c_int) -> Result<Cloned, Errno> {
+    let flags = c_long::from(namespaces | libc::SIGCHLD | libc::CLONE_PIDFD);
     let mut descriptor: RawFd = -1;
     let none: *const u8 = ptr::null();
     // SAFETY: without CLONE_VM and with a null stack this is fork. The kernel writes the descriptor to

@@ -1,11 +1,11 @@
 //! What runs in the new processes, from `clone` until the program takes over.
 //!
-//! A container has two of them. The *monitor* is the first process of the user namespace and of an outer
+//! A container has two of them at first. The *monitor* is the first process of the user namespace and of an outer
 //! pid namespace. It waits for the id maps, makes the *init* and then watches two things: the init, whose
 //! end it reports, and the caller, whose end it follows. When the monitor ends, for whatever reason, the
 //! kernel ends everything in its pid namespace: no process outlives the caller, not even one that changed
 //! its identity, which would make the kernel forget a parent-death signal. The init builds the file
-//! system and becomes the program, as pid 1 of an inner pid namespace.
+//! system and becomes the program, as pid 1 of an inner pid namespace. Each further program has a monitor, too.
 //!
 //! Nothing in this module allocates, locks or panics: the process it runs in is a copy of one that may
 //! have had other threads.
@@ -17,12 +17,13 @@ mod path;
 mod program;
 pub(crate) mod tree;
 
+use std::ffi::c_int;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 use rustix::net::RecvFlags;
-use rustix::process::{Pid, WaitOptions, waitpid};
+use rustix::process::{Pid, Signal, WaitOptions, pidfd_send_signal, waitpid};
 use rustix::thread::{Gid, ThreadNameSpaceType, Uid, move_into_thread_name_spaces};
 
 pub(crate) use program::Streams;
@@ -74,35 +75,42 @@ pub(crate) fn monitor(plan: &mut Plan, streams: &Streams, channels: &Channels) -
         sys::exit_now(125);
     }
     // SAFETY: the child runs `init`, which keeps to the rules of this module and never returns.
-    let (pid, init) = match unsafe { sys::clone(plan.namespaces, false) } {
+    let (pid, init) = match unsafe { sys::clone(plan.namespaces) } {
         Ok(Cloned::Child) => init(plan, streams, channels.report.as_fd()),
         Ok(Cloned::Parent(pid, descriptor)) => (pid, descriptor),
         Err(errno) => Failure::at(Step::Clone)(errno).report(channels.report.as_fd()),
     };
-    if send(control, Message::Started, Some(init.as_fd())).is_err() {
+    watch(control, pid, &init)
+}
+
+/// Introduces a process to the caller, waits for the end of either, and then ends itself.
+fn watch(control: BorrowedFd<'_>, pid: i32, process: &OwnedFd) -> ! {
+    // The answer means that the caller has found out the number of the process, which must not be reaped
+    // before. No answer means that the caller is gone.
+    if send(control, Message::Started, Some(process.as_fd())).is_err()
+        || !matches!(receive(control, RecvFlags::empty()), Ok(Some(_)))
+    {
         sys::exit_now(125);
     }
-    // The caller has found out the number of the process, which must not be reaped before.
-    if !matches!(receive(control, RecvFlags::empty()), Ok(Some(_))) {
-        sys::exit_now(125);
-    }
-    keep_only(control, init.as_fd());
+    keep_only(control, process.as_fd());
     // SAFETY: `keep_only` has put the two descriptors here.
-    let (control, init) = unsafe { (BorrowedFd::borrow_raw(0), BorrowedFd::borrow_raw(1)) };
+    let (control, process) = unsafe { (BorrowedFd::borrow_raw(0), BorrowedFd::borrow_raw(1)) };
     loop {
         let mut watched = [
             PollFd::from_borrowed_fd(control, PollFlags::IN),
-            PollFd::from_borrowed_fd(init, PollFlags::IN),
+            PollFd::from_borrowed_fd(process, PollFlags::IN),
         ];
         if poll(&mut watched, None).is_err() {
             continue;
         }
-        let [caller, container] = watched;
-        if !container.revents().is_empty() {
+        let [caller, program] = watched;
+        if !program.revents().is_empty() {
             let _ = send(control, end_of(pid), None);
             sys::exit_now(0);
         }
         if !caller.revents().is_empty() {
+            // The end of a container's monitor ends all of it; other programs need this.
+            let _ = pidfd_send_signal(process, Signal::KILL);
             sys::exit_now(0);
         }
     }
@@ -165,42 +173,51 @@ fn prepare(plan: &mut Plan, report: BorrowedFd<'_>) -> Result<Option<OwnedFd>, F
     files::run(&plan.operations, plan.trees, report)
 }
 
-/// Joins namespaces of a container, makes a process in them and hands it to the caller as its child.
-pub(crate) fn enter(
-    container: BorrowedFd<'_>,
-    namespaces: ThreadNameSpaceType,
-    program: &Program,
-    streams: &Streams,
-    report: BorrowedFd<'_>,
-) -> ! {
-    if let Err(errno) = move_into_thread_name_spaces(container, namespaces) {
-        Failure::at(Step::Join)(errno).report(report);
-    }
-    // Only a process made now is in the pid namespace. As a sibling it stays the caller's child.
-    // SAFETY: the child runs `start`, which keeps to the rules of this module and never returns.
-    match unsafe { sys::clone(0, true) } {
-        Ok(Cloned::Child) => start(program, streams, report),
-        Ok(Cloned::Parent(_, descriptor)) => {
-            let _ = send(report, Message::Started, Some(descriptor.as_fd()));
-            sys::exit_now(0)
+/// Namespaces that a process goes to.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Joined<'a> {
+    /// A process that is in them.
+    pub(crate) container: BorrowedFd<'a>,
+    /// Their flags. The user namespace is among them, as it gives the right to join the others.
+    pub(crate) namespaces: c_int,
+}
+
+impl<'a> Joined<'a> {
+    /// The network of a container and nothing else.
+    pub(crate) fn network(container: BorrowedFd<'a>) -> Self {
+        Self {
+            container,
+            namespaces: libc::CLONE_NEWUSER | libc::CLONE_NEWNET,
         }
-        Err(errno) => Failure::at(Step::Clone)(errno).report(report),
+    }
+
+    fn join(self) -> Result<(), Errno> {
+        let flags = ThreadNameSpaceType::from_bits_retain(self.namespaces.cast_unsigned());
+        move_into_thread_name_spaces(self.container, flags)
     }
 }
 
-/// Joins the network of a container, if it has one of its own, and becomes a program of the host.
-pub(crate) fn visit(
-    container: Option<BorrowedFd<'_>>,
+/// Runs the monitor of a program beside the first one of a container.
+pub(crate) fn enter(
+    joined: Option<Joined<'_>>,
     program: &Program,
     streams: &Streams,
-    report: BorrowedFd<'_>,
+    channels: &Channels,
 ) -> ! {
-    if let Some(container) = container
-        && let Err(errno) = join_network(container)
-    {
+    let report = channels.report.as_fd();
+    if let Some(Err(errno)) = joined.map(Joined::join) {
         Failure::at(Step::Join)(errno).report(report);
     }
-    start(program, streams, report)
+    // Only a process made now is in the pid namespace.
+    // SAFETY: the child runs `start`, which keeps to the rules of this module and never returns.
+    match unsafe { sys::clone(0) } {
+        Ok(Cloned::Child) => match program::run(program, streams, None) {
+            Ok(never) => match never {},
+            Err(failure) => failure.report(report),
+        },
+        Ok(Cloned::Parent(pid, descriptor)) => watch(channels.control.as_fd(), pid, &descriptor),
+        Err(errno) => Failure::at(Step::Clone)(errno).report(report),
+    }
 }
 
 /// Makes a socket in the network of a container and sends it to the caller.
@@ -211,25 +228,12 @@ pub(crate) fn make_socket(
 ) -> ! {
     use rustix::net::{SocketFlags, SocketType, socket_with};
     let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
-    let made = join_network(container)
+    let made = Joined::network(container)
+        .join()
         .and_then(|()| socket_with(family, SocketType::STREAM, flags, None))
         .and_then(|socket| send(report, Message::Socket, Some(socket.as_fd())));
     match made {
         Ok(()) => sys::exit_now(0),
         Err(errno) => Failure::at(Step::Join)(errno).report(report),
-    }
-}
-
-/// Joins the network namespace, and the user namespace that gives the right to.
-fn join_network(container: BorrowedFd<'_>) -> Result<(), Errno> {
-    let namespaces = ThreadNameSpaceType::USER | ThreadNameSpaceType::NETWORK;
-    move_into_thread_name_spaces(container, namespaces)
-}
-
-/// Becomes a program that is not the first of a container.
-fn start(program: &Program, streams: &Streams, report: BorrowedFd<'_>) -> ! {
-    match program::run(program, streams, None) {
-        Ok(never) => match never {},
-        Err(failure) => failure.report(report),
     }
 }

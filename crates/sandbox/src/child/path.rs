@@ -2,7 +2,7 @@
 
 use std::ffi::CStr;
 
-use rustix::fs::{CWD, Mode, OFlags};
+use rustix::fs::{CWD, Mode, OFlags, readlinkat_raw};
 use rustix::io::Errno;
 
 /// Longest path that the kernel takes.
@@ -20,13 +20,15 @@ pub(super) fn make_directory(path: &CStr, mode: u32) -> Result<(), Errno> {
     }
 }
 
-/// Makes an empty file and the directories above it. An existing one is left as it is.
+/// Makes an empty file and the directories above it. An existing one is left as it is. Of a link the
+/// target is made: images of Debian have `/etc/resolv.conf` lead into the empty `/run`.
 pub(super) fn make_file(path: &CStr) -> Result<(), Errno> {
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::CLOEXEC | OFlags::NOCTTY;
     let mode = Mode::from_raw_mode(0o644);
     match rustix::fs::openat(CWD, path, flags, mode) {
         Err(Errno::NOENT) => {
             make_parents(path)?;
+            make_parents_of_target(path)?;
             rustix::fs::openat(CWD, path, flags, mode).map(drop)
         }
         other => other.map(drop),
@@ -49,4 +51,30 @@ fn make_parents(path: &CStr) -> Result<(), Errno> {
         *buffer.get_mut(at).ok_or(Errno::NAMETOOLONG)? = byte;
     }
     Ok(())
+}
+
+/// Makes the directories above the target of a link. Does nothing for what is not a link.
+fn make_parents_of_target(path: &CStr) -> Result<(), Errno> {
+    let mut buffer = [0; 2 * LONGEST];
+    let bytes = path.to_bytes();
+    let parent = bytes
+        .iter()
+        .rposition(|&byte| byte == b'/')
+        .map_or(0, |slash| slash + 1);
+    let (before, rest) = buffer
+        .split_at_mut_checked(parent)
+        .ok_or(Errno::NAMETOOLONG)?;
+    before.copy_from_slice(bytes.get(..parent).unwrap_or_default());
+    let room = rest.get_mut(..LONGEST - 1).ok_or(Errno::NAMETOOLONG)?;
+    if readlinkat_raw(CWD, path, room).is_err() {
+        return Ok(());
+    }
+    // An absolute target stands for itself.
+    let start = if rest.first() == Some(&b'/') {
+        parent
+    } else {
+        0
+    };
+    let target = CStr::from_bytes_until_nul(buffer.get(start..).unwrap_or_default());
+    make_parents(target.map_err(|_| Errno::NAMETOOLONG)?)
 }

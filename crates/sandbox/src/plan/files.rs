@@ -249,50 +249,13 @@ impl Files {
 
     /// Mounts `/proc`, `/dev`, `/sys` and what belongs into them.
     fn system(&mut self, spec: &Spec, devices: &[(&CStr, usize)], host_sys: usize) {
-        let optional = spec.writes == Writes::InPlace;
         let quiet = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
-        let start = self.operations.len();
-        self.mount(c"proc", c"/proc", quiet, None);
-        self.mount(
-            c"tmpfs",
-            c"/dev",
-            MountFlags::NOSUID,
-            Some("mode=755,size=65536k"),
-        );
-        let essential = start..self.operations.len();
-        for operation in self.operations.get_mut(essential).unwrap_or_default() {
-            operation.optional = optional;
+        if has_mount_point(spec, "proc") {
+            self.mount(c"proc", c"/proc", quiet, None);
         }
-        for &(path, tree) in devices {
-            self.try_to(Action::Attach {
-                tree,
-                target: path.to_owned(),
-                read_only: false,
-                create: Some(Kind::File),
-            });
+        if has_mount_point(spec, "dev") {
+            self.devices(spec, devices, quiet);
         }
-        for (path, target) in LINKS {
-            self.try_to(Action::Link { path, target });
-        }
-        for path in [c"/dev/pts", c"/dev/shm", c"/dev/mqueue"] {
-            self.try_to(Action::Directory {
-                path: path.to_owned(),
-                mode: 0o755,
-            });
-        }
-        let own_group = spec.ids.contains_group(TTY_GROUP);
-        let terminals = format!(
-            "newinstance,ptmxmode=0666,mode=0620{}",
-            if own_group {
-                format!(",gid={TTY_GROUP}")
-            } else {
-                String::new()
-            }
-        );
-        let no_program = MountFlags::NOSUID | MountFlags::NOEXEC;
-        self.try_mount(c"devpts", c"/dev/pts", no_program, Some(&terminals));
-        self.try_mount(c"tmpfs", c"/dev/shm", quiet, Some(SHM));
-        self.try_mount(c"mqueue", c"/dev/mqueue", quiet, None);
         if spec.network == Network::Host {
             // sysfs shows a network namespace, so only the owner of that may mount it.
             self.try_to(Action::Attach {
@@ -306,6 +269,42 @@ impl Files {
             let groups = c"/sys/fs/cgroup";
             self.try_mount(c"cgroup2", groups, quiet | MountFlags::RDONLY, None);
         }
+    }
+
+    /// Fills `/dev`.
+    fn devices(&mut self, spec: &Spec, devices: &[(&CStr, usize)], quiet: MountFlags) {
+        self.mount(
+            c"tmpfs",
+            c"/dev",
+            MountFlags::NOSUID,
+            Some("mode=755,size=65536k"),
+        );
+        for &(path, tree) in devices {
+            let (target, create) = (path.to_owned(), Some(Kind::File));
+            self.try_to(Action::Attach {
+                tree,
+                target,
+                read_only: false,
+                create,
+            });
+        }
+        for (path, target) in LINKS {
+            self.try_to(Action::Link { path, target });
+        }
+        for path in [c"/dev/pts", c"/dev/shm", c"/dev/mqueue"] {
+            self.try_to(Action::Directory {
+                path: path.to_owned(),
+                mode: 0o755,
+            });
+        }
+        let mut terminals = "newinstance,ptmxmode=0666,mode=0620".to_owned();
+        if spec.ids.contains_group(TTY_GROUP) {
+            terminals.push_str(&format!(",gid={TTY_GROUP}"));
+        }
+        let no_program = MountFlags::NOSUID | MountFlags::NOEXEC;
+        self.try_mount(c"devpts", c"/dev/pts", no_program, Some(&terminals));
+        self.try_mount(c"tmpfs", c"/dev/shm", quiet, Some(SHM));
+        self.try_mount(c"mqueue", c"/dev/mqueue", quiet, None);
     }
 
     /// Mounts what the caller asked for.
@@ -428,6 +427,11 @@ impl Files {
             last.optional = true;
         }
     }
+}
+
+/// Returns whether something can be mounted on a directory of the root: it is there or may be added.
+fn has_mount_point(spec: &Spec, name: &str) -> bool {
+    may_create(spec) || std::fs::symlink_metadata(spec.root.join(name)).is_ok()
 }
 
 /// Returns a path of the container without its leading slash, and without `..`.

@@ -148,6 +148,8 @@ pub(crate) enum Step {
     Identity,
     Capabilities,
     Directory,
+    /// Changing owners, removing a tree.
+    Files,
     /// Executing candidate 0; the others follow.
     Execute,
     /// Candidate 0 exists but what it names as its interpreter does not; the others follow.

@@ -1,5 +1,6 @@
 //! A root directory with busybox in it, and short ways to run something there.
 #![allow(dead_code)] // not every test file uses all of it
+#![allow(clippy::unwrap_used, clippy::print_stderr)] // a test fails by panicking and speaks to people
 
 use std::ffi::OsString;
 use std::fs;
