@@ -40,7 +40,7 @@ fn proc_dev_and_sys_are_those_of_docker() {
     assert_eq!(seen, expected);
     for refused in [
         "echo 0 > /proc/sys/kernel/pid_max",
-        "echo b > /proc/sysrq-trigger",
+        "mkdir /sys/fs/cgroup/x",
     ] {
         let (status, _, errors) = run(&root.script(refused)).unwrap();
         assert!(!status.success(), "{refused}");
@@ -276,24 +276,46 @@ fn a_read_only_root_refuses_writes_and_scratch_does_not() {
 fn links_of_the_image_do_not_lead_out_of_it() {
     let Some(root) = root() else { return };
     let outside = root.beside("outside");
-    for name in ["run", "etc/hosts", "dev"] {
-        let path = root.path().join(name);
-        if path.is_dir() {
-            fs::remove_dir_all(&path).unwrap();
-        }
-        symlink(&outside, &path).unwrap();
+    let climb = Path::new("../../../../../../..").join(outside.strip_prefix("/").unwrap());
+    let links = [
+        ("run", outside.join("run")),
+        ("dev", climb.join("dev")),
+        ("data", climb.join("data")),
+        ("etc/hosts", outside.join("hosts")),
+        ("etc/hostname", climb.join("hostname")),
+        ("etc/resolv.conf", climb.join("deep/er/resolv.conf")),
+    ];
+    for (name, target) in links {
+        let _ = fs::remove_dir_all(root.path().join(name));
+        symlink(target, root.path().join(name)).unwrap();
     }
+    for name in ["run", "dev", "data"] {
+        fs::create_dir(outside.join(name)).unwrap();
+    }
+    let before = listing(&outside);
+    let target = "/data/below".into();
     let spec = Spec {
         hosts: Some(b"x".to_vec()),
+        resolv_conf: Some(b"x".to_vec()),
+        cwd: "/data/work".into(),
         ..root.script("echo $$")
     };
+    let mount = Mount::Tmpfs {
+        target,
+        mode: 0o755,
+        size: None,
+    };
     // Whether such an image runs does not matter.
-    let _ = run(&spec);
-    let _ = run(&Spec {
-        writes: Writes::InPlace,
-        ..spec
-    });
-    assert!(listing(&outside).is_empty());
+    for writes in [Writes::Memory, Writes::InPlace] {
+        for mounts in [Vec::new(), vec![mount.clone()]] {
+            let _ = run(&Spec {
+                mounts,
+                writes: writes.clone(),
+                ..spec.clone()
+            });
+            assert_eq!(listing(&outside), before);
+        }
+    }
 }
 
 #[test]

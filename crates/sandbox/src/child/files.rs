@@ -6,8 +6,9 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{CWD, FileType, Mode, OFlags};
 use rustix::io::Errno;
 use rustix::mount::{
-    MountFlags, MountPropagationFlags, MoveMountFlags, OpenTreeFlags, UnmountFlags, mount,
-    mount_change, move_mount, open_tree, unmount,
+    FsMountFlags, FsOpenFlags, MountAttrFlags, MountFlags, MountPropagationFlags, MoveMountFlags,
+    OpenTreeFlags, UnmountFlags, fsconfig_create, fsmount, fsopen, mount, mount_change, move_mount,
+    open_tree, unmount,
 };
 use rustix::pty::OpenptFlags;
 
@@ -22,7 +23,6 @@ const MOST_TREES: usize = 256;
 /// What operations leave behind for later ones.
 struct State<'a> {
     trees: [Option<OwnedFd>; MOST_TREES],
-    old_root: Option<OwnedFd>,
     terminal: Option<OwnedFd>,
     report: BorrowedFd<'a>,
 }
@@ -41,7 +41,6 @@ pub(super) fn run(
     }
     let mut state = State {
         trees: [const { None }; MOST_TREES],
-        old_root: None,
         terminal: None,
         report,
     };
@@ -80,6 +79,15 @@ fn perform(action: &Action, state: &mut State<'_>) -> Result<(), Errno> {
             }
             attach(tree.as_fd(), target, *create)
         }
+        Action::New {
+            tree,
+            kind,
+            fallback,
+        } => {
+            let made = create(kind).or_else(|_| take_hold(CWD, fallback));
+            *state.trees.get_mut(*tree).ok_or(Errno::MFILE)? = Some(made?);
+            Ok(())
+        }
         Action::Mount {
             kind,
             target,
@@ -101,8 +109,7 @@ fn perform(action: &Action, state: &mut State<'_>) -> Result<(), Errno> {
             attach(tree.as_fd(), path, None)
         }
         Action::Mask { path } => mask(path),
-        Action::Pivot { path } => pivot(path, state),
-        Action::ForgetHost => forget_host(state),
+        Action::Pivot { path } => pivot(path),
         Action::ProtectRoot => {
             let root = rustix::fs::open(c"/", OFlags::PATH | OFlags::CLOEXEC, Mode::empty())?;
             sys::make_read_only(root.as_fd(), false)
@@ -161,18 +168,24 @@ fn mask(path: &CStr) -> Result<(), Errno> {
     attach(take_hold(CWD, c"/dev/null")?.as_fd(), path, None)
 }
 
-/// Makes a mount the root. The old one ends up on top of it, out of sight of path look-ups, which start
-/// below; see pivot_root(2), "`.` and `.`".
-fn pivot(path: &CStr, state: &mut State<'_>) -> Result<(), Errno> {
-    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    state.old_root = Some(rustix::fs::open(c"/", flags, Mode::empty())?);
-    rustix::process::chdir(path)?;
-    rustix::process::pivot_root(c".", c".")?;
-    rustix::process::chdir(c"/")
+/// Makes a file system that is mounted nowhere yet.
+fn create(kind: &CStr) -> Result<OwnedFd, Errno> {
+    let context = fsopen(kind, FsOpenFlags::FSOPEN_CLOEXEC)?;
+    fsconfig_create(context.as_fd())?;
+    let attributes = MountAttrFlags::MOUNT_ATTR_NOSUID
+        | MountAttrFlags::MOUNT_ATTR_NODEV
+        | MountAttrFlags::MOUNT_ATTR_NOEXEC;
+    fsmount(context.as_fd(), FsMountFlags::FSMOUNT_CLOEXEC, attributes)
 }
 
-fn forget_host(state: &mut State<'_>) -> Result<(), Errno> {
-    let old_root = state.old_root.take().ok_or(Errno::NOENT)?;
+/// Makes a mount the root and unmounts the old one, which `pivot_root` leaves on top of it. That has to
+/// happen before anything is looked up: a path that starts at `/` begins below the old root, but one that
+/// comes back to `/` by `..` ends above it, on the host.
+fn pivot(path: &CStr) -> Result<(), Errno> {
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let old_root = rustix::fs::open(c"/", flags, Mode::empty())?;
+    rustix::process::chdir(path)?;
+    rustix::process::pivot_root(c".", c".")?;
     rustix::process::fchdir(&old_root)?;
     unmount(c".", UnmountFlags::DETACH)?;
     rustix::process::chdir(c"/")

@@ -34,6 +34,14 @@ pub(crate) enum Action {
         read_only: bool,
         create: Option<Kind>,
     },
+    /// Makes a new file system as mount number `tree`. If the kernel refuses, because what it would show
+    /// is partly hidden here, `fallback` of the host is taken hold of instead. Only possible before
+    /// [`Action::Pivot`]: afterwards nothing is there that the kernel could compare with.
+    New {
+        tree: usize,
+        kind: &'static CStr,
+        fallback: &'static CStr,
+    },
     /// Mounts a new file system.
     Mount {
         kind: &'static CStr,
@@ -63,11 +71,9 @@ pub(crate) enum Action {
     Protect { path: &'static CStr },
     /// Makes the content of a path invisible.
     Mask { path: &'static CStr },
-    /// Makes a mount below the working directory the root. The old root stays reachable for the kernel's
-    /// sake: a new procfs may only be mounted while a complete one is visible.
+    /// Makes a mount below the working directory the root, and lets go of the host. Nothing of the image
+    /// may be looked up before: see `pivot` in `child`.
     Pivot { path: &'static CStr },
-    /// Lets go of the old root.
-    ForgetHost,
     /// Makes the root read-only, but not what is mounted below it.
     ProtectRoot,
     /// Sets the host name.
@@ -86,6 +92,7 @@ impl Action {
             Self::Private => "make mounts private".to_owned(),
             Self::Open { path, .. } => format!("take hold of {}", quote(path)),
             Self::Attach { target, .. } => format!("mount on {}", quote(target)),
+            Self::New { kind, .. } => format!("make a file system {}", quote(kind)),
             Self::Mount { kind, target, .. } => {
                 format!("mount {} on {}", kind.to_string_lossy(), quote(target))
             }
@@ -98,7 +105,6 @@ impl Action {
             Self::Protect { path } => format!("make {} read-only", quote(path)),
             Self::Mask { path } => format!("mask {}", quote(path)),
             Self::Pivot { .. } => "change the root".to_owned(),
-            Self::ForgetHost => "leave the old root".to_owned(),
             Self::ProtectRoot => "make the root read-only".to_owned(),
             Self::HostName { name } => format!("set the host name {}", quote(name)),
             Self::Loopback => "set interface `lo` up".to_owned(),

@@ -67,17 +67,32 @@ pub(crate) struct Files {
     pub(crate) trees: usize,
 }
 
+/// The numbers of the file systems that the kernel fills.
+struct System {
+    proc: usize,
+    sys: usize,
+    groups: usize,
+}
+
 /// Plans the file system of a container.
 pub(crate) fn lay_out(spec: &Spec) -> Result<Files, Error> {
     let mut files = Files::default();
     files.need(Action::Private);
     let devices = DEVICES.map(|path| (path, files.open(path.to_owned(), true)));
-    let host_sys = files.open(c"/sys".to_owned(), true);
+    let system = System {
+        proc: files.create(c"proc", c"/proc"),
+        // sysfs shows a network namespace, so only the owner of that may make it.
+        sys: match spec.network {
+            Network::Host => files.open(c"/sys".to_owned(), true),
+            Network::Private | Network::None => files.create(c"sysfs", c"/sys"),
+        },
+        groups: files.create(c"cgroup2", c"/sys/fs/cgroup"),
+    };
     let binds = files.open_binds(&spec.mounts)?;
     let created = files.stage(spec)?;
     files.need(Action::Pivot { path: c"root" });
 
-    files.system(spec, &devices, host_sys);
+    files.system(spec, &devices, &system);
     for path in spec
         .scratch
         .iter()
@@ -130,6 +145,18 @@ impl Files {
         self.operations.push(Operation {
             action: Action::Open { tree, path },
             optional,
+        });
+        tree
+    }
+
+    /// Makes a file system of the kernel's, and returns the number to attach it by.
+    fn create(&mut self, kind: &'static CStr, fallback: &'static CStr) -> usize {
+        let tree = self.trees;
+        self.trees += 1;
+        self.try_to(Action::New {
+            tree,
+            kind,
+            fallback,
         });
         tree
     }
@@ -248,31 +275,27 @@ impl Files {
     }
 
     /// Mounts `/proc`, `/dev`, `/sys` and what belongs into them.
-    fn system(&mut self, spec: &Spec, devices: &[(&CStr, usize)], host_sys: usize) {
-        let quiet = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
+    fn system(&mut self, spec: &Spec, devices: &[(&CStr, usize)], system: &System) {
         if has_mount_point(spec, "proc") {
-            self.mount(c"proc", c"/proc", quiet, None);
+            self.attach(system.proc, c"/proc");
         }
         if has_mount_point(spec, "dev") {
-            self.devices(spec, devices, quiet);
+            self.devices(spec, devices);
         }
-        if spec.network == Network::Host {
-            // sysfs shows a network namespace, so only the owner of that may mount it.
+        for (tree, target) in [(system.sys, c"/sys"), (system.groups, c"/sys/fs/cgroup")] {
+            let target = target.to_owned();
             self.try_to(Action::Attach {
-                tree: host_sys,
-                target: c"/sys".to_owned(),
+                tree,
+                target,
                 read_only: true,
                 create: None,
             });
-        } else {
-            self.try_mount(c"sysfs", c"/sys", quiet | MountFlags::RDONLY, None);
-            let groups = c"/sys/fs/cgroup";
-            self.try_mount(c"cgroup2", groups, quiet | MountFlags::RDONLY, None);
         }
     }
 
     /// Fills `/dev`.
-    fn devices(&mut self, spec: &Spec, devices: &[(&CStr, usize)], quiet: MountFlags) {
+    fn devices(&mut self, spec: &Spec, devices: &[(&CStr, usize)]) {
+        let quiet = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
         self.mount(
             c"tmpfs",
             c"/dev",
@@ -378,7 +401,6 @@ impl Files {
         if spec.read_only {
             self.need(Action::ProtectRoot);
         }
-        self.need(Action::ForgetHost);
         Ok(())
     }
 
