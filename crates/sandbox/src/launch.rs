@@ -152,8 +152,13 @@ fn start_beside(
         .map_err(Error::supervise("start the monitor of a program"))?;
     let heard = listen(report.as_fd())?;
     let describe = |step| Step::describe(step).to_owned();
+    let terminal = heard.terminal;
     let supervised = running(supervised, heard.failed, argv, program, describe)?;
-    Ok(Process { supervised, ends })
+    Ok(Process {
+        supervised,
+        ends,
+        terminal,
+    })
 }
 
 /// Makes a process that runs a function of `child` and ends.

@@ -1,6 +1,7 @@
 //! Programs beside the first one of a container, and how programs end.
 
 use std::fs::File;
+use std::os::fd::OwnedFd;
 use std::time::Duration;
 
 use crate::Error;
@@ -38,6 +39,7 @@ impl ExitStatus {
 pub struct Process {
     pub(crate) supervised: Supervised,
     pub(crate) ends: Ends,
+    pub(crate) terminal: Option<OwnedFd>,
 }
 
 impl Process {
@@ -60,6 +62,11 @@ impl Process {
     /// Takes the reading end of standard error, if that is piped.
     pub fn take_stderr(&mut self) -> Option<File> {
         self.ends.stderr.take()
+    }
+
+    /// Takes the controlling side of the terminal, if there is one.
+    pub fn take_terminal(&mut self) -> Option<OwnedFd> {
+        self.terminal.take()
     }
 
     /// Returns how the program ended, or `None` if it runs.

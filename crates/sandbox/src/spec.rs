@@ -192,8 +192,10 @@ pub struct Exec {
     pub cwd: PathBuf,
     /// Who it runs as.
     pub user: User,
-    /// What its streams are connected to.
+    /// What its streams are connected to. Not used with a terminal.
     pub streams: Streams,
+    /// Whether it gets a terminal of its own, to be had from [`Process::take_terminal`](crate::Process::take_terminal).
+    pub terminal: bool,
 }
 
 /// A command of the host that shares the network of a container and nothing else of it.

@@ -3,6 +3,8 @@
 
 mod support;
 
+use std::io::Read;
+
 use sandbox::{Exec, ExitStatus, Network, Spec, Stdio, Streams, User, Writes};
 use support::{Root, root, started, strings};
 
@@ -19,6 +21,7 @@ fn script(script: &str) -> Exec {
             stdin: Stdio::Null,
             ..Streams::all(Stdio::Piped)
         },
+        terminal: false,
     }
 }
 
@@ -110,4 +113,22 @@ fn a_command_that_cannot_be_started_says_why() {
     };
     let error = container.exec(&directory).unwrap_err();
     assert_eq!(error.to_string(), "cannot change to the working directory");
+}
+
+#[test]
+fn a_command_may_have_a_terminal() {
+    let Some(root) = root() else { return };
+    let container = started(&root.script("echo up; exec sleep 60"));
+    let command = script("tty; test -t 0 && test -t 2 && echo both");
+    let mut process = container
+        .exec(&Exec {
+            terminal: true,
+            ..command
+        })
+        .unwrap();
+    let mut seen = Vec::new();
+    // A terminal whose program has ended answers with an error, not with an end.
+    let _ = std::fs::File::from(process.take_terminal().unwrap()).read_to_end(&mut seen);
+    assert_eq!(String::from_utf8(seen).unwrap(), "/dev/pts/0\r\nboth\r\n");
+    assert!(process.wait().unwrap().success());
 }

@@ -116,7 +116,7 @@ fn perform(action: &Action, state: &mut State<'_>) -> Result<(), Errno> {
         }
         Action::HostName { name } => rustix::system::sethostname(name.to_bytes()),
         Action::Loopback => sys::bring_loopback_up(),
-        Action::Terminal => make_terminal(state),
+        Action::Terminal => make_console(state),
     }
 }
 
@@ -191,15 +191,22 @@ fn pivot(path: &CStr) -> Result<(), Errno> {
     rustix::process::chdir(c"/")
 }
 
-/// Makes a terminal in the container's own devpts, so that its name means something inside.
-fn make_terminal(state: &mut State<'_>) -> Result<(), Errno> {
+/// Makes a terminal in the container's own devpts, so that its name means something inside. Sends the
+/// controlling side to the caller and returns the other.
+pub(super) fn make_terminal(report: BorrowedFd<'_>) -> Result<OwnedFd, Errno> {
     let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC;
     let controller = rustix::fs::open(c"/dev/pts/ptmx", flags, Mode::empty())?;
     rustix::pty::unlockpt(&controller)?;
     let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
     let terminal = rustix::pty::ioctl_tiocgptpeer(&controller, flags)?;
-    send(state.report, Message::Terminal, Some(controller.as_fd()))?;
-    // Docker calls the terminal of the first process /dev/console. Programs can do without.
+    send(report, Message::Terminal, Some(controller.as_fd()))?;
+    Ok(terminal)
+}
+
+/// Makes the terminal of the first process, which docker also calls `/dev/console`.
+fn make_console(state: &mut State<'_>) -> Result<(), Errno> {
+    let terminal = make_terminal(state.report)?;
+    // Programs can do without.
     let _ = take_hold(terminal.as_fd(), c"")
         .and_then(|tree| attach(tree.as_fd(), c"/dev/console", Some(Kind::File)));
     state.terminal = Some(terminal);

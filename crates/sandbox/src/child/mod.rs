@@ -211,12 +211,24 @@ pub(crate) fn enter(
     // Only a process made now is in the pid namespace.
     // SAFETY: the child runs `start`, which keeps to the rules of this module and never returns.
     match unsafe { sys::clone(0) } {
-        Ok(Cloned::Child) => match program::run(program, streams, None) {
-            Ok(never) => match never {},
-            Err(failure) => failure.report(report),
-        },
+        Ok(Cloned::Child) => start(program, streams, report),
         Ok(Cloned::Parent(pid, descriptor)) => watch(channels.control.as_fd(), pid, &descriptor),
         Err(errno) => Failure::at(Step::Clone)(errno).report(report),
+    }
+}
+
+/// Becomes a program beside the first one of a container.
+fn start(program: &Program, streams: &Streams, report: BorrowedFd<'_>) -> ! {
+    let terminal = if program.terminal {
+        files::make_terminal(report)
+            .map(Some)
+            .map_err(Failure::at(Step::Terminal))
+    } else {
+        Ok(None)
+    };
+    match terminal.and_then(|terminal| program::run(program, streams, terminal)) {
+        Ok(never) => match never {},
+        Err(failure) => failure.report(report),
     }
 }
 

@@ -6,7 +6,10 @@
 
 mod action;
 pub(crate) mod files;
+mod mounts;
 pub(crate) mod program;
+mod staging;
+mod system;
 
 pub(crate) use action::{Action, Kind, Operation};
 pub(crate) use program::{Program, Step};

@@ -21,6 +21,8 @@ pub(crate) struct Program {
     pub(crate) arguments: StringList,
     pub(crate) environment: StringList,
     pub(crate) directory: CString,
+    /// Whether a terminal has to be made first. That of a container is made with its files.
+    pub(crate) terminal: bool,
     /// The identity to take on; `None` keeps the one that the process has, and its privileges.
     pub(crate) identity: Option<Identity>,
     /// A system call filter to put on.
@@ -48,6 +50,7 @@ impl Program {
     pub(crate) fn of_exec(exec: &Exec, ids: &IdMapping) -> Result<Self, Error> {
         let mut program = Self::new(&exec.argv, &exec.env, &exec.cwd)?;
         program.run_as(&exec.user, ids)?;
+        program.terminal = exec.terminal;
         Ok(program)
     }
 
@@ -84,6 +87,7 @@ impl Program {
             arguments: StringList::new(arguments.collect::<Result<_, _>>()?),
             environment: StringList::new(environment.collect::<Result<_, _>>()?),
             directory: terminated("the working directory", cwd)?,
+            terminal: false,
             identity: None,
             filter: Vec::new(),
         })
@@ -150,6 +154,7 @@ pub(crate) enum Step {
     Directory,
     /// Changing owners, removing a tree.
     Files,
+    Terminal,
     /// Executing candidate 0; the others follow.
     Execute,
     /// Candidate 0 exists but what it names as its interpreter does not; the others follow.
@@ -159,7 +164,7 @@ pub(crate) enum Step {
 impl Step {
     /// Returns what a step does, as a phrase that follows "cannot".
     pub(crate) fn describe(step: u32) -> &'static str {
-        const NAMES: [(Step, &str); 10] = [
+        const NAMES: [(Step, &str); 11] = [
             (Step::Clone, "create namespaces"),
             (Step::Join, "join the namespaces of the container"),
             (Step::BecomeRoot, "become root of the user namespace"),
@@ -169,6 +174,7 @@ impl Step {
             (Step::Filter, "install the system call filter"),
             (Step::Identity, "change to the user"),
             (Step::Capabilities, "set the capabilities"),
+            (Step::Terminal, "make a terminal"),
             (Step::Directory, "change to the working directory"),
         ];
         let name = NAMES.iter().find(|(known, _)| *known as u32 == step);
