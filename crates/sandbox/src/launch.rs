@@ -168,6 +168,7 @@ pub(crate) fn start(namespaces: i32, run: impl FnOnce()) -> Result<Child, Errno>
     // process ends when they return.
     match unsafe { sys::clone(namespaces) }? {
         Cloned::Child => {
+            sys::reset_signal_actions();
             run();
             sys::exit_now(125)
         }

@@ -6,12 +6,21 @@
 //! capabilities, the program as pid 1. [`IdMapping`] says which ids of the host stand for those of the
 //! container; that is what differs between root, a user with sub-ids and any other user.
 //!
+//! ```no_run
+//! use sandbox::{Caller, IdMapping, Spec, spawn};
+//!
+//! let ids = IdMapping::detect(&Caller::current());
+//! let mut container = spawn(&Spec::new("/tmp/root", vec!["/bin/true".into()], ids))?;
+//! assert!(container.wait()?.success());
+//! # Ok::<(), sandbox::Error>(())
+//! ```
+//!
 //! What an image is, and how its configuration becomes a `Spec`, is not known here. Nothing is printed,
 //! nothing is read from the environment, and the root directory is not changed except by the program
 //! itself, if it is allowed to.
 //!
-//! This is the only crate of the workspace with unsafe code: `sys` has the raw system calls, and `child`
-//! and `launch` make processes. To read on: `spec` for what can be asked for, `plan` for what docker's
+//! This is the only crate of the workspace with unsafe code: `sys` has the raw system calls, `child` and
+//! `launch` make processes, `signals` installs handlers. To read on: `spec` for what can be asked for, `plan` for what docker's
 //! surroundings consist of, `child` for what the new processes do.
 
 mod child;

@@ -6,7 +6,7 @@ use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::ptr;
-use std::sync::atomic::{AtomicI32, Ordering};
+use std::sync::atomic::{AtomicI32, AtomicU32, Ordering};
 use std::thread::JoinHandle;
 
 use rustix::io::Errno;
@@ -29,6 +29,8 @@ const FORWARDED: [c_int; 7] = [
 
 /// For each signal the pipe that its number is written to, or -1. A handler can reach nothing but globals.
 static PIPES: [AtomicI32; 65] = [const { AtomicI32::new(-1) }; 65];
+/// How many handlers run at the moment, in whatever thread. While one does no pipe may be closed.
+static RUNNING: AtomicU32 = AtomicU32::new(0);
 
 /// The handler of every watched signal.
 extern "C" fn note(signal: c_int) {
@@ -38,14 +40,16 @@ extern "C" fn note(signal: c_int) {
     let Some(pipe) = pipe else { return };
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // 1 to 64
     let byte = signal as u8;
+    RUNNING.fetch_add(1, Ordering::SeqCst);
     // SAFETY: writing is allowed in a handler, and the interrupted code gets its errno back. The pipe does
     // not block; when it is full, enough signals are on their way.
     unsafe {
         let errno = libc::__errno_location();
         let before = *errno;
-        libc::write(pipe.load(Ordering::Relaxed), (&raw const byte).cast(), 1);
+        libc::write(pipe.load(Ordering::SeqCst), (&raw const byte).cast(), 1);
         *errno = before;
     }
+    RUNNING.fetch_sub(1, Ordering::SeqCst);
 }
 
 /// Turns signals into bytes that can be read, until it is dropped.
@@ -79,7 +83,7 @@ impl Watch {
             .and_then(|signal| PIPES.get(signal));
         let write = self.write.as_raw_fd();
         pipe.ok_or(Errno::INVAL)?
-            .compare_exchange(-1, write, Ordering::Relaxed, Ordering::Relaxed)
+            .compare_exchange(-1, write, Ordering::SeqCst, Ordering::SeqCst)
             .map_err(|_| Errno::BUSY)?;
         let mut before = MaybeUninit::<libc::sigaction>::uninit();
         // SAFETY: a zeroed sigaction is valid; the handler does only what handlers may; the old action is
@@ -101,8 +105,11 @@ impl Drop for Watch {
             // SAFETY: the action is the one that the kernel gave us.
             unsafe { libc::sigaction(*signal, &raw const *before, ptr::null_mut()) };
             if let Some(pipe) = usize::try_from(*signal).ok().and_then(|at| PIPES.get(at)) {
-                pipe.store(-1, Ordering::Relaxed);
+                pipe.store(-1, Ordering::SeqCst);
             }
+        }
+        while RUNNING.load(Ordering::SeqCst) > 0 {
+            std::thread::yield_now();
         }
     }
 }

@@ -12,10 +12,10 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::net::RecvFlags;
-use rustix::process::{Pid, Signal, WaitOptions, WaitStatus, pidfd_send_signal, waitpid};
+use rustix::process::{Pid, WaitOptions, WaitStatus, waitpid};
 
 use crate::message::{Message, receive, send};
-use crate::{Error, ExitStatus};
+use crate::{Error, ExitStatus, sys};
 
 /// A process that this one made itself. Dropping it kills and reaps it.
 #[derive(Debug)]
@@ -54,7 +54,7 @@ impl Child {
 impl Drop for Child {
     fn drop(&mut self) {
         if !self.reaped {
-            let _ = pidfd_send_signal(&self.descriptor, Signal::KILL); // it may have ended
+            let _ = sys::send_signal(self.descriptor.as_fd(), libc::SIGKILL); // it may have ended
             self.reap();
         }
     }
@@ -160,13 +160,12 @@ impl Drop for Supervised {
 
 /// Sends a signal to a process. One that has ended already is not an error.
 pub(crate) fn send_signal(process: BorrowedFd<'_>, signal: i32) -> Result<(), Error> {
-    let failed = Error::supervise::<Errno>("send a signal");
-    let Some(signal) = Signal::from_named_raw(signal) else {
-        return Err(failed(Errno::INVAL));
-    };
-    match pidfd_send_signal(process, signal) {
+    match sys::send_signal(process, signal) {
         Ok(()) | Err(Errno::SRCH) => Ok(()),
-        Err(errno) => Err(failed(errno)),
+        Err(errno) => Err(Error::Supervise {
+            action: "send a signal",
+            source: errno.into(),
+        }),
     }
 }
 

@@ -13,6 +13,8 @@ use rustix::io::Errno;
 
 /// Highest signal number of Linux (`_NSIG`).
 const LAST_SIGNAL: c_int = 64;
+/// Size of a set of signals in the kernel.
+const SIGNAL_SET: usize = 8;
 /// `MOUNT_ATTR_RDONLY` of `mount_setattr(2)`.
 const MOUNT_ATTR_RDONLY: u64 = 1;
 
@@ -100,20 +102,55 @@ impl Drop for BlockedSignals {
     }
 }
 
-/// Gives every signal its default action and lets all through, as a fresh program expects.
+/// Gives every signal its default action.
 ///
-/// Needed because Rust programs ignore SIGPIPE and an ignored signal stays ignored across `execve`.
-pub(crate) fn reset_signals() {
+/// Needed because Rust programs ignore SIGPIPE and an ignored signal stays ignored across `execve`; and
+/// because a caller that ignores SIGCHLD would keep a monitor from waiting.
+pub(crate) fn reset_signal_actions() {
+    // The kernel's own structure, which is all zeroes for the default action on every architecture and at
+    // most this long. The C libraries refuse to touch the signals that they keep for themselves, and those
+    // may be ignored too.
+    let default = [0_u64; 8];
+    let no_answer: *const u8 = ptr::null();
     for signal in 1..=LAST_SIGNAL {
-        // SAFETY: SIG_DFL is a valid action; signals that cannot be changed give EINVAL, which is fine.
-        unsafe { libc::signal(signal, libc::SIG_DFL) };
+        // SAFETY: the kernel reads the structure. Signals that cannot be changed give EINVAL, which is fine.
+        unsafe {
+            libc::syscall(
+                libc::SYS_rt_sigaction,
+                signal,
+                default.as_ptr(),
+                no_answer,
+                SIGNAL_SET,
+            )
+        };
     }
+}
+
+/// Lets all signals through, as a fresh program expects.
+pub(crate) fn unblock_signals() {
     // SAFETY: as in `block_signals`.
     unsafe {
         let mut none: libc::sigset_t = std::mem::zeroed();
         libc::sigemptyset(&raw mut none);
         libc::pthread_sigmask(libc::SIG_SETMASK, &raw const none, ptr::null_mut());
     }
+}
+
+/// Sends a signal to a process. Unlike the wrapper of rustix it takes real-time signals, which images
+/// have as their stop signal.
+pub(crate) fn send_signal(process: BorrowedFd<'_>, signal: c_int) -> Result<(), Errno> {
+    let no_details: *const u8 = ptr::null();
+    // SAFETY: without details the kernel reads nothing from this process.
+    checked(unsafe {
+        libc::syscall(
+            libc::SYS_pidfd_send_signal,
+            process.as_raw_fd(),
+            signal,
+            no_details,
+            0,
+        )
+    })
+    .map(drop)
 }
 
 /// Sets the attribute "read-only" of a mount, and of all below it if so asked.

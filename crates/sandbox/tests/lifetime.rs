@@ -7,7 +7,7 @@ use std::io::Read;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use sandbox::{ExitStatus, Spec, forward_signals, spawn};
+use sandbox::{ExitStatus, HostCommand, Spec, forward_signals, spawn};
 use support::{root, run, started};
 
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -87,6 +87,21 @@ fn a_program_is_stopped_by_a_signal_that_it_handles() {
 }
 
 #[test]
+fn a_signal_may_be_any_that_exists() {
+    let Some(root) = root() else { return };
+    let container = started(&root.script("echo up; sleep 60"));
+    let command = HostCommand {
+        argv: support::strings(&["/bin/sleep", "60"]),
+        ..HostCommand::default()
+    };
+    let mut process = container.host_command(&command).unwrap();
+    // A real-time signal, as systemd has for its end.
+    process.signal(37).unwrap();
+    assert_eq!(process.wait().unwrap(), ExitStatus::Signal(37));
+    assert!(container.signal(1000).is_err());
+}
+
+#[test]
 fn signals_of_the_caller_are_passed_on() {
     let Some(root) = root() else { return };
     let script = "trap 'exit 6' USR1; echo up; while :; do sleep 0.05; done";
@@ -157,13 +172,12 @@ fn victim() {
 
 #[test]
 fn a_container_does_not_outlive_its_caller() {
-    if root().is_none() {
-        return;
-    }
+    let Some(root) = root() else { return };
     let word = format!("victim-{}", std::process::id());
     let mut child = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "victim", "--nocapture"])
         .env(VICTIM, &word)
+        .env("TMPDIR", root.beside("of the victim"))
         .stdout(std::process::Stdio::piped())
         .spawn()
         .unwrap();
@@ -174,7 +188,10 @@ fn a_container_does_not_outlive_its_caller() {
         assert_eq!(stdout.read(&mut byte).unwrap(), 1, "{seen}");
         seen.push(char::from(byte[0]));
     }
-    assert!(processes_with(&word) > 0);
+    let deadline = Instant::now() + TIMEOUT;
+    while processes_with(&word) < 4 {
+        assert!(Instant::now() < deadline, "{}", processes_with(&word));
+    }
     child.kill().unwrap();
     child.wait().unwrap();
     let deadline = Instant::now() + TIMEOUT;

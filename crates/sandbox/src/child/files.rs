@@ -7,8 +7,8 @@ use rustix::fs::{CWD, FileType, Mode, OFlags};
 use rustix::io::Errno;
 use rustix::mount::{
     FsMountFlags, FsOpenFlags, MountAttrFlags, MountFlags, MountPropagationFlags, MoveMountFlags,
-    OpenTreeFlags, UnmountFlags, fsconfig_create, fsmount, fsopen, mount, mount_change, move_mount,
-    open_tree, unmount,
+    OpenTreeFlags, UnmountFlags, fsconfig_create, fsconfig_set_string, fsmount, fsopen, mount,
+    mount_change, move_mount, open_tree, unmount,
 };
 use rustix::pty::OpenptFlags;
 
@@ -171,6 +171,8 @@ fn mask(path: &CStr) -> Result<(), Errno> {
 /// Makes a file system that is mounted nowhere yet.
 fn create(kind: &CStr) -> Result<OwnedFd, Errno> {
     let context = fsopen(kind, FsOpenFlags::FSOPEN_CLOEXEC)?;
+    // What `mount` shows first; without it that would be "none".
+    fsconfig_set_string(context.as_fd(), c"source", kind)?;
     fsconfig_create(context.as_fd())?;
     let attributes = MountAttrFlags::MOUNT_ATTR_NOSUID
         | MountAttrFlags::MOUNT_ATTR_NODEV

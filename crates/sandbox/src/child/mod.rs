@@ -23,7 +23,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 use rustix::net::RecvFlags;
-use rustix::process::{Pid, Signal, WaitOptions, pidfd_send_signal, waitpid};
+use rustix::process::{Pid, WaitOptions, waitpid};
 use rustix::thread::{Gid, ThreadNameSpaceType, Uid, move_into_thread_name_spaces};
 
 pub(crate) use program::Streams;
@@ -110,7 +110,7 @@ fn watch(control: BorrowedFd<'_>, pid: i32, process: &OwnedFd) -> ! {
         }
         if !caller.revents().is_empty() {
             // The end of a container's monitor ends all of it; other programs need this.
-            let _ = pidfd_send_signal(process, Signal::KILL);
+            let _ = sys::send_signal(process, libc::SIGKILL);
             sys::exit_now(0);
         }
     }

@@ -46,7 +46,7 @@ pub(super) fn run(
     streams: &Streams,
     terminal: Option<OwnedFd>,
 ) -> Result<Infallible, Failure> {
-    sys::reset_signals();
+    sys::unblock_signals();
     rustix::process::umask(UMASK);
     rustix::process::setsid().map_err(Failure::at(Step::Session))?;
     connect(program, streams, terminal.as_ref()).map_err(Failure::at(Step::Streams))?;
