@@ -1,0 +1,145 @@
+//! A running container, seen from outside.
+
+use std::fs::File;
+use std::net::{SocketAddr, TcpStream};
+use std::os::fd::OwnedFd;
+use std::time::Duration;
+use std::{fs, io};
+
+use crate::streams::Ends;
+use crate::supervise::Supervised;
+use crate::{Error, Exec, ExitStatus, HostCommand, IdMapping, Network, Process, launch, network};
+
+/// A running container. Dropping it kills everything in it.
+#[derive(Debug)]
+pub struct Container {
+    /// The first process and its monitor.
+    pub(crate) supervised: Supervised,
+    pub(crate) terminal: Option<OwnedFd>,
+    pub(crate) ends: Ends,
+    pub(crate) ids: IdMapping,
+    pub(crate) network: Network,
+}
+
+impl Container {
+    /// Returns the number of the first process, on the host.
+    #[must_use]
+    pub fn pid(&self) -> i32 {
+        self.supervised.pid()
+    }
+
+    /// Takes the writing end of standard input, if that is piped. Dropping it ends the input.
+    pub fn take_stdin(&mut self) -> Option<File> {
+        self.ends.stdin.take()
+    }
+
+    /// Takes the reading end of standard output, if that is piped.
+    pub fn take_stdout(&mut self) -> Option<File> {
+        self.ends.stdout.take()
+    }
+
+    /// Takes the reading end of standard error, if that is piped.
+    pub fn take_stderr(&mut self) -> Option<File> {
+        self.ends.stderr.take()
+    }
+
+    /// Takes the controlling side of the terminal, if there is one. [`terminal::Session`](crate::terminal::Session)
+    /// connects it to the caller's.
+    pub fn take_terminal(&mut self) -> Option<OwnedFd> {
+        self.terminal.take()
+    }
+
+    /// Returns how the program ended, or `None` if it runs.
+    ///
+    /// # Errors
+    /// If the monitor cannot be heard.
+    pub fn try_wait(&mut self) -> Result<Option<ExitStatus>, Error> {
+        self.supervised.wait_timeout(Duration::ZERO)
+    }
+
+    /// Waits until the program ends. Then nothing that it started runs any more either.
+    ///
+    /// # Errors
+    /// If the monitor cannot be heard.
+    pub fn wait(&mut self) -> Result<ExitStatus, Error> {
+        self.supervised.wait()
+    }
+
+    /// Waits until the program ends, or for so long. `None` means that it runs.
+    ///
+    /// # Errors
+    /// If the monitor cannot be heard.
+    pub fn wait_timeout(&mut self, timeout: Duration) -> Result<Option<ExitStatus>, Error> {
+        self.supervised.wait_timeout(timeout)
+    }
+
+    /// Sends the first process a signal. As everywhere, one that it has no handler for does nothing to
+    /// pid 1, except SIGKILL. One that has ended is left in peace.
+    ///
+    /// # Errors
+    /// If the signal does not exist.
+    pub fn signal(&self, signal: i32) -> Result<(), Error> {
+        self.supervised.signal(signal)
+    }
+
+    /// Ends everything in the container and waits for that.
+    ///
+    /// # Errors
+    /// If the monitor cannot be heard.
+    pub fn kill(&mut self) -> Result<ExitStatus, Error> {
+        self.supervised.kill()
+    }
+
+    /// Runs a further command in the container, as `docker exec` does.
+    ///
+    /// # Errors
+    /// As [`spawn`](crate::spawn).
+    pub fn exec(&self, exec: &Exec) -> Result<Process, Error> {
+        launch::exec(self, exec)
+    }
+
+    /// Runs a command of the host that sees the host's files and the container's network, so that a
+    /// client can talk to a server which publishes no port. It runs in the container's user namespace,
+    /// where the caller is the user that stands for it, usually root; on files of the host it has the
+    /// caller's rights.
+    ///
+    /// # Errors
+    /// As [`spawn`](crate::spawn).
+    pub fn host_command(&self, command: &HostCommand) -> Result<Process, Error> {
+        launch::host_command(self, command)
+    }
+
+    /// Connects to an address as the container sees it: `127.0.0.1` is the container itself.
+    ///
+    /// # Errors
+    /// As [`TcpStream::connect_timeout`].
+    pub fn tcp_connect(&self, address: SocketAddr, timeout: Duration) -> io::Result<TcpStream> {
+        network::connect(self, address, timeout)
+    }
+
+    /// Returns the addresses that programs listen on for TCP connections, in the network that the
+    /// container sees. With [`Network::Host`] that includes programs of the host.
+    ///
+    /// # Errors
+    /// If the container has ended.
+    pub fn listening_tcp_ports(&self) -> Result<Vec<SocketAddr>, Error> {
+        let mut found = Vec::new();
+        for file in ["tcp", "tcp6"] {
+            let path = format!("/proc/{}/net/{file}", self.pid());
+            match fs::read_to_string(&path) {
+                Ok(text) => found.extend(network::listening(&text)),
+                // A kernel without IPv6 has no tcp6.
+                Err(error) if file == "tcp6" && error.kind() == io::ErrorKind::NotFound => {}
+                Err(source) => {
+                    return Err(Error::Path {
+                        action: "read",
+                        path: path.into(),
+                        source,
+                    });
+                }
+            }
+        }
+        found.sort_unstable();
+        Ok(found)
+    }
+}

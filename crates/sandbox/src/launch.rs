@@ -1,0 +1,255 @@
+//! Making containers, and processes in them: the caller's side.
+#![allow(unsafe_code)] // making processes
+
+use std::ffi::OsString;
+use std::fs;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use rustix::io::Errno;
+use rustix::net::RecvFlags;
+
+use crate::child::{self, Channels, Joined};
+use crate::message::{Message, channel, receive, send};
+use crate::plan::{Plan, Program, Step, namespaces};
+use crate::supervise::{Child, Supervised};
+use crate::sys::{self, Cloned};
+use crate::{
+    Container, Error, Exec, HostCommand, Network, Process, Spec, Streams, Writes, id_maps, streams,
+};
+
+/// Starts a command in a container of its own and returns when the program runs.
+///
+/// # Errors
+/// [`Error::NotFound`], [`Error::MissingInterpreter`] and [`Error::NotExecutable`] are about the program;
+/// [`Error::exit_code`] says what docker would exit with. Everything else is about the surroundings.
+pub fn spawn(spec: &Spec) -> Result<Container, Error> {
+    if let Writes::Directory(directory) = &spec.writes {
+        make_layers(directory, &spec.root)?;
+    }
+    let mut plan = Plan::new(spec)?;
+    let (ends, program_ends) = streams::connect(spec.streams)?;
+    let (control, control_child) = channel().map_err(Error::supervise("make a channel"))?;
+    let (report, report_child) = channel().map_err(Error::supervise("make a channel"))?;
+    let channels = Channels {
+        control: control_child,
+        report: report_child,
+    };
+
+    let outer = libc::CLONE_NEWUSER | libc::CLONE_NEWPID;
+    let monitor = start(outer, || {
+        child::monitor(&mut plan, &program_ends, &channels)
+    })
+    .map_err(|errno| Error::Namespaces {
+        source: errno.into(),
+    })?;
+    drop((channels, program_ends));
+    id_maps::write(monitor.pid, &spec.ids)?;
+    // A monitor that is gone has said why, or says nothing, which is noticed below.
+    let _ = send(control.as_fd(), Message::Started, None);
+
+    let supervised = Supervised::new(monitor, control)
+        .map_err(Error::supervise("start the monitor of the container"))?;
+    let heard = listen(report.as_fd())?;
+    let terminal = heard.terminal;
+    let supervised = running(
+        supervised,
+        heard.failed,
+        &spec.argv,
+        &plan.program,
+        |step| plan.describe(step),
+    )?;
+    Ok(Container {
+        supervised,
+        terminal,
+        ends,
+        ids: spec.ids.clone(),
+        network: spec.network,
+    })
+}
+
+/// Decides whether a program runs now.
+fn running(
+    supervised: Option<Supervised>,
+    failed: Option<Failed>,
+    argv: &[OsString],
+    program: &Program,
+    describe: impl Fn(u32) -> String,
+) -> Result<Supervised, Error> {
+    match (failed, supervised) {
+        (Some(failed), _) => Err(failed.explain(argv, program, describe)),
+        (None, Some(supervised)) => Ok(supervised),
+        (None, None) => Err(Error::Supervise {
+            action: "start a program: its monitor was killed",
+            source: Errno::CHILD.into(),
+        }),
+    }
+}
+
+/// Makes the two directories that overlayfs writes to. The upper one decides how `/` looks.
+fn make_layers(directory: &Path, root: &Path) -> Result<(), Error> {
+    for (name, like) in [("upper", Some(root)), ("work", None)] {
+        let path = directory.join(name);
+        let error = |source| Error::Path {
+            action: "make directory",
+            path: path.clone(),
+            source,
+        };
+        match fs::create_dir(&path) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => continue,
+            other => other.map_err(error)?,
+        }
+        let mode = like
+            .and_then(|like| fs::metadata(like).ok())
+            .map(|it| it.permissions().mode());
+        let permissions = fs::Permissions::from_mode(mode.unwrap_or(0o755) & 0o7777);
+        fs::set_permissions(&path, permissions).map_err(error)?;
+    }
+    Ok(())
+}
+
+/// Runs a command in a container beside its first one.
+pub(crate) fn exec(container: &Container, exec: &Exec) -> Result<Process, Error> {
+    let program = Program::of_exec(exec, &container.ids)?;
+    let all = namespaces(container.network) | libc::CLONE_NEWUSER;
+    let joined = Joined {
+        container: container.supervised.process().as_fd(),
+        namespaces: all,
+    };
+    start_beside(Some(joined), &program, &exec.argv, exec.streams)
+}
+
+/// Runs a command of the host in the network of a container.
+pub(crate) fn host_command(container: &Container, command: &HostCommand) -> Result<Process, Error> {
+    let program = Program::of_host(command)?;
+    let joined = (container.network != Network::Host)
+        .then(|| Joined::network(container.supervised.process().as_fd()));
+    start_beside(joined, &program, &command.argv, command.streams)
+}
+
+/// Starts a program in some namespaces of a container.
+fn start_beside(
+    joined: Option<Joined<'_>>,
+    program: &Program,
+    argv: &[OsString],
+    wanted: Streams,
+) -> Result<Process, Error> {
+    let (ends, program_ends) = streams::connect(wanted)?;
+    let (control, control_child) = channel().map_err(Error::supervise("make a channel"))?;
+    let (report, report_child) = channel().map_err(Error::supervise("make a channel"))?;
+    let channels = Channels {
+        control: control_child,
+        report: report_child,
+    };
+    let monitor = start(0, || {
+        child::enter(joined, program, &program_ends, &channels)
+    })
+    .map_err(Error::supervise("make a process"))?;
+    drop((channels, program_ends));
+    let supervised = Supervised::new(monitor, control)
+        .map_err(Error::supervise("start the monitor of a program"))?;
+    let heard = listen(report.as_fd())?;
+    let describe = |step| Step::describe(step).to_owned();
+    let terminal = heard.terminal;
+    let supervised = running(supervised, heard.failed, argv, program, describe)?;
+    Ok(Process {
+        supervised,
+        ends,
+        terminal,
+    })
+}
+
+/// Makes a process that runs a function of `child` and ends.
+pub(crate) fn start(namespaces: i32, run: impl FnOnce()) -> Result<Child, Errno> {
+    let _blocked = sys::block_signals();
+    // SAFETY: the functions of `child` keep to what is allowed after a clone, and the
+    // process ends when they return.
+    match unsafe { sys::clone(namespaces) }? {
+        Cloned::Child => {
+            sys::reset_signal_actions();
+            run();
+            sys::exit_now(125)
+        }
+        Cloned::Parent(pid, descriptor) => Ok(Child::new(pid, descriptor)),
+    }
+}
+
+/// What a child had to say before it became a program or ended.
+#[derive(Default)]
+pub(crate) struct Heard {
+    pub(crate) failed: Option<Failed>,
+    terminal: Option<OwnedFd>,
+    pub(crate) socket: Option<OwnedFd>,
+}
+
+/// Listens until a child has become a program or has ended.
+pub(crate) fn listen(report: BorrowedFd<'_>) -> Result<Heard, Error> {
+    let mut heard = Heard::default();
+    while let Some((message, descriptor)) =
+        receive(report, RecvFlags::empty()).map_err(Error::supervise("listen to a process"))?
+    {
+        match message {
+            Message::Failed { step, errno } => heard.failed = Some(Failed { step, errno }),
+            Message::Terminal => heard.terminal = descriptor,
+            Message::Socket => heard.socket = descriptor,
+            Message::Started | Message::Exited(_) | Message::Signalled(_) => {} // not sent here
+        }
+    }
+    Ok(heard)
+}
+
+/// A step that failed in a child.
+pub(crate) struct Failed {
+    step: u32,
+    errno: i32,
+}
+
+impl Failed {
+    /// Returns the kernel's answer.
+    pub(crate) fn source(&self) -> io::Error {
+        io::Error::from_raw_os_error(self.errno)
+    }
+
+    /// Turns it into what the caller wants to know.
+    fn explain(
+        &self,
+        argv: &[OsString],
+        program: &Program,
+        describe: impl Fn(u32) -> String,
+    ) -> Error {
+        let source = self.source();
+        let name = || {
+            argv.first()
+                .map(|name| name.to_string_lossy().into_owned())
+                .unwrap_or_default()
+        };
+        if let Some(number) = self.step.checked_sub(Step::Interpreter as u32) {
+            let found = usize::try_from(number)
+                .ok()
+                .and_then(|at| program.candidates.get(at));
+            let found = found.map(|path| path.to_string_lossy().into_owned());
+            return Error::MissingInterpreter {
+                program: found.unwrap_or_else(name),
+            };
+        }
+        if self.step >= Step::Execute as u32 {
+            return if self.errno == libc::ENOENT {
+                Error::NotFound { program: name() }
+            } else {
+                Error::NotExecutable {
+                    program: name(),
+                    source,
+                }
+            };
+        }
+        if self.step == Step::Clone as u32 {
+            return Error::Namespaces { source };
+        }
+        Error::Setup {
+            step: describe(self.step),
+            source,
+        }
+    }
+}
