@@ -22,8 +22,7 @@ pub const SHORTEST: usize = 3;
 /// Longest string: longer ones are no paths (`PATH_MAX`).
 pub const LONGEST: usize = 4096;
 
-/// New bytes in a window. Half the second-level cache of current processors and
-/// more changed nothing in speed.
+/// New bytes in a window: large against the bytes that are kept from one to the next.
 const WINDOW: usize = 1 << 20;
 
 /// Bytes tested at once for the end of a string: about one string's length, and
@@ -245,6 +244,7 @@ fn may_end_a_string(bytes: &[u8]) -> bool {
     let Some(block) = bytes.first_chunk::<{ BLOCK + SHORTEST }>() else {
         return true;
     };
+    const { assert!(SHORTEST == 3, "three bytes are looked at below") };
     let mut any = false;
     for at in 0..BLOCK {
         let ends = (block[at + SHORTEST] == 0)
