@@ -393,6 +393,12 @@ fn configuration_stands_in_for_a_missing_cache() {
         libraries(&image),
         ["/app/bin/run -> /third/liba.so Configured"]
     );
+    // An included file comes in the place of its line.
+    let late = base.clone().file("late/liba.so", library()).build();
+    assert_eq!(
+        libraries(&late),
+        ["/app/bin/run -> /third/liba.so Configured"]
+    );
     let cached = base.file("etc/ld.so.cache", cache(&[])).build();
     assert_eq!(libraries(&cached), ["/app/bin/run lacks liba.so Needed"]);
 }

@@ -22,9 +22,12 @@ pub const SHORTEST: usize = 3;
 /// Longest string: longer ones are no paths (`PATH_MAX`).
 pub const LONGEST: usize = 4096;
 
-/// New bytes in a window. Half the second-level cache of current processors and
-/// more changed nothing in speed.
+/// New bytes in a window: large against the bytes that are kept from one to the next.
 const WINDOW: usize = 1 << 20;
+
+/// Bytes tested at once for the end of a string: about one string's length, and
+/// a multiple of any vector's.
+const BLOCK: usize = 64;
 
 /// Bytes looked at in one object. A sparse file can claim any size.
 const MAX_BYTES: u64 = 16 << 30;
@@ -40,20 +43,24 @@ pub fn terminated<S: ReadAt>(
     mut found: impl FnMut(&[u8]),
 ) -> Result<(), Error> {
     each_window(source, ranges, |window| {
-        let mut start = 0;
-        while let Some(length) = memchr::memchr(0, &window.bytes[start..]) {
-            if length >= SHORTEST {
-                let run = printable_tail(&window.bytes[start..][..length]);
-                if (SHORTEST..=LONGEST).contains(&run.len()) {
-                    found(run);
+        let bytes = window.bytes;
+        let mut at = SHORTEST;
+        while at < bytes.len() {
+            let end = bytes.len().min(at + BLOCK);
+            if may_end_a_string(&bytes[at - SHORTEST..end]) {
+                for offset in memchr::memchr_iter(0, &bytes[at..end]) {
+                    let run = printable_tail(&bytes[..at + offset]);
+                    if (SHORTEST..=LONGEST).contains(&run.len()) {
+                        found(run);
+                    }
                 }
             }
-            start += length + 1;
-            start += zeros(&window.bytes[start..]);
+            at = end;
         }
         // A string that is not over yet is seen again with the next bytes. One
         // byte more than the longest shows then that it is too long.
-        start.max(window.bytes.len().saturating_sub(LONGEST + 1))
+        let start = memchr::memrchr(0, bytes).map_or(0, |zero| zero + 1);
+        start.max(bytes.len().saturating_sub(LONGEST + 1))
     })
 }
 
@@ -197,13 +204,13 @@ fn each_window<S: ReadAt>(
 /// Returns the longest tail of `bytes` in which every byte is printable.
 fn printable_tail(bytes: &[u8]) -> &[u8] {
     let mut start = bytes.len();
-    // Most of what ends in a zero is a string from its beginning on, so whole
-    // blocks are tested without branches, which the compiler turns into vectors.
-    while let Some(block) = start.checked_sub(32).map(|from| &bytes[from..start]) {
-        if !block.iter().fold(true, |all, byte| all & printable(*byte)) {
-            break;
+    while let Some((_, chunk)) = bytes[..start].split_last_chunk::<8>() {
+        let bad = !printable_bytes(u64::from_le_bytes(*chunk)) & HIGH_BITS;
+        // The last byte is the highest.
+        start -= bad.leading_zeros() as usize / 8;
+        if bad != 0 {
+            return &bytes[start..];
         }
-        start -= 32;
     }
     while start > 0 && printable(bytes[start - 1]) {
         start -= 1;
@@ -211,20 +218,42 @@ fn printable_tail(bytes: &[u8]) -> &[u8] {
     &bytes[start..]
 }
 
+const EACH_BYTE: u64 = 0x0101_0101_0101_0101;
+const HIGH_BITS: u64 = 0x80 * EACH_BYTE;
+
+/// Sets the high bit of each byte that is [`printable`]; the other bits have no meaning.
+fn printable_bytes(word: u64) -> u64 {
+    // Without high bits no sum carries into the next byte: a byte is at least
+    // `n` when adding 0x80 - n to it sets its high bit.
+    let low = word & !HIGH_BITS;
+    let at_least = |n: u64| low + (0x80 - n) * EACH_BYTE;
+    let text = at_least(b' '.into()) & !at_least(0x7f);
+    let space = at_least(b'\t'.into()) & !at_least(u64::from(b'\r') + 1);
+    (text | space) & !word
+}
+
 fn printable(byte: u8) -> bool {
     (byte.wrapping_sub(b' ') <= b'~' - b' ') | (byte.wrapping_sub(b'\t') <= b'\r' - b'\t')
 }
 
-/// Returns how many zero bytes come first: tables are full of them, and
-/// searching for each alone would be slower than reading the file.
-fn zeros(bytes: &[u8]) -> usize {
-    let blocks = bytes
-        .chunks_exact(32)
-        .take_while(|block| block.iter().fold(0, |any, byte| any | byte) == 0)
-        .count();
-    let start = blocks * 32;
-    let rest = bytes[start..].iter().take_while(|byte| **byte == 0).count();
-    start + rest
+/// Returns whether somewhere in the bytes a zero follows [`SHORTEST`] printable
+/// ones. Most of what is not strings is full of zeros, and looking at each alone
+/// is slower than reading the file; this loop has no branches, so that the
+/// compiler turns it into vectors.
+fn may_end_a_string(bytes: &[u8]) -> bool {
+    let Some(block) = bytes.first_chunk::<{ BLOCK + SHORTEST }>() else {
+        return true;
+    };
+    const { assert!(SHORTEST == 3, "three bytes are looked at below") };
+    let mut any = false;
+    for at in 0..BLOCK {
+        let ends = (block[at + SHORTEST] == 0)
+            & printable(block[at + 2])
+            & printable(block[at + 1])
+            & printable(block[at]);
+        any |= ends;
+    }
+    any
 }
 
 #[cfg(test)]
@@ -259,6 +288,18 @@ mod tests {
             (b"caf\xc3\xa9 au lait\0", &[" au lait"]),
         ] {
             assert_eq!(all(bytes), want, "{bytes:?}");
+        }
+    }
+
+    #[test]
+    fn words_and_bytes_agree_on_what_is_printable() {
+        for byte in 0..=u8::MAX {
+            for place in 0..8 {
+                let mut bytes = *b"abcdefgh";
+                bytes[place] = byte;
+                let want = if printable(byte) { 8 } else { 7 - place };
+                assert_eq!(printable_tail(&bytes).len(), want, "{byte:#x} {place}");
+            }
         }
     }
 

@@ -11,42 +11,60 @@ const MAX_FILE: u64 = 1 << 20;
 /// Files included, in all.
 const MAX_FILES: usize = 1000;
 
+/// Something that ldconfig comes to, in order.
+enum Step {
+    File(Vec<u8>),
+    Directory(Vec<u8>),
+}
+
 /// Returns the directories that ldconfig(8) would scan before the default ones.
 pub(super) fn configured(loader: &Loader<'_>) -> Result<Vec<Vec<u8>>, Error> {
     let mut directories = Vec::new();
     let mut seen = HashSet::new();
-    let mut pending = vec![b"/etc/ld.so.conf".to_vec()];
-    // A stack with the first file on top keeps the order of the includes, and
-    // with it the order of the directories within one file after them: ldconfig
-    // sorts equal names by its own rules anyway.
-    while let Some(path) = pending.pop() {
+    // What comes next is last, so that an included file takes the place of its line.
+    let mut pending = vec![Step::File(b"/etc/ld.so.conf".to_vec())];
+    while let Some(step) = pending.pop() {
+        let path = match step {
+            Step::File(path) => path,
+            Step::Directory(directory) => {
+                directories.push(directory);
+                continue;
+            }
+        };
         let Some((node, text)) = read(loader, &path)? else {
             continue;
         };
         if seen.len() >= MAX_FILES || !seen.insert(loader.tree().inode(node)) {
             continue;
         }
-        let mut included = Vec::new();
-        for line in text.split(|byte| *byte == b'\n') {
-            let line = line.split(|byte| *byte == b'#').next().unwrap_or_default();
-            let mut words = line.split(|byte| b" \t\r,:".contains(byte));
-            let mut words = words.by_ref().filter(|word| !word.is_empty());
-            match words.next() {
-                Some(b"include") => {
-                    for pattern in words {
-                        included.extend(glob(loader.tree(), &beside(&path, pattern)));
-                    }
-                }
-                // Ignored by glibc itself since 2.37, and without effect on what is found.
-                Some(b"hwcap") | None => {}
-                Some(first) => {
-                    directories.extend(std::iter::once(first).chain(words).map(directory));
-                }
-            }
-        }
-        pending.extend(included.into_iter().rev());
+        let lines = text.split(|byte| *byte == b'\n');
+        let steps: Vec<Step> = lines
+            .flat_map(|line| steps(loader.tree(), &path, line))
+            .collect();
+        pending.extend(steps.into_iter().rev());
     }
     Ok(directories)
+}
+
+/// Reads one line of the file at `path`.
+fn steps(tree: &Tree, path: &[u8], line: &[u8]) -> Vec<Step> {
+    let line = line.split(|byte| *byte == b'#').next().unwrap_or_default();
+    let words = line.split(|byte| b" \t\r,:".contains(byte));
+    let words: Vec<&[u8]> = words.filter(|word| !word.is_empty()).collect();
+    match words[..] {
+        [b"include", ref patterns @ ..] => patterns
+            .iter()
+            .flat_map(|pattern| glob(tree, &beside(path, pattern)))
+            .map(Step::File)
+            .collect(),
+        // Gives a legacy subdirectory its bit; has no effect on what is found.
+        [b"hwcap", ..] => Vec::new(),
+        _ => words
+            .into_iter()
+            .map(directory)
+            .map(Step::Directory)
+            .collect(),
+    }
 }
 
 /// Returns the libraries of `/etc/ld.so.preload`.
