@@ -305,7 +305,8 @@ const REPEATED: &[&str] = &["usr/share/zoneinfo/posix/", "usr/share/zoneinfo/rig
 /// cancellation and backtrace(3). Of the others that it names, name service
 /// modules are in [`FACTS`]; `libidn2` serves names that are not ASCII where a
 /// caller passes `AI_IDN`, and Debian's libc6 merely recommends it.
-pub(super) const C_LIBRARY_OPENS: &[&[u8]] = &[b"libgcc_s.so.1", b"libgcc_s.so.2", b"libgcc_s.so.4"];
+pub(super) const C_LIBRARY_OPENS: &[&[u8]] =
+    &[b"libgcc_s.so.1", b"libgcc_s.so.2", b"libgcc_s.so.4"];
 
 /// Returns whether an object is the C library or its loader: what their strings
 /// name is in [`FACTS`] instead, by the functions that use it.

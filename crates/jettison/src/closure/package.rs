@@ -147,8 +147,9 @@ const COMPANION: u64 = 1_000_000;
 pub(super) fn settle(collector: &mut Collector<'_>) -> Result<(), Error> {
     loop {
         let waiting = std::mem::take(&mut collector.optional);
-        let (ready, waiting): (Vec<_>, Vec<_>) =
-            waiting.into_iter().partition(|(_, interpreter)| collector.graph.keeps(*interpreter));
+        let (ready, waiting): (Vec<_>, Vec<_>) = waiting
+            .into_iter()
+            .partition(|(_, interpreter)| collector.graph.keeps(*interpreter));
         collector.optional = waiting;
         let mut found: Vec<(NodeId, Option<NodeId>, &str)> = ready
             .into_iter()
@@ -164,7 +165,14 @@ pub(super) fn settle(collector: &mut Collector<'_>) -> Result<(), Error> {
         }
         for (node, from, detail) in found {
             let detail = detail.to_owned();
-            collector.keep(node, Edge { from, evidence: Evidence::Package, detail });
+            collector.keep(
+                node,
+                Edge {
+                    from,
+                    evidence: Evidence::Package,
+                    detail,
+                },
+            );
         }
         collector.run()?;
     }
@@ -179,7 +187,11 @@ fn cost(collector: &Collector<'_>, program: NodeId) -> Result<u64, Error> {
         _ => Vec::new(),
     };
     let added = objects.iter().chain([&program]).collect::<BTreeSet<_>>();
-    Ok(added.into_iter().filter(|n| !collector.graph.keeps(**n)).map(|n| tree.size(*n)).sum())
+    Ok(added
+        .into_iter()
+        .filter(|n| !collector.graph.keeps(**n))
+        .map(|n| tree.size(*n))
+        .sum())
 }
 
 /// Returns a kept program of the same package.
@@ -187,5 +199,9 @@ fn sibling(collector: &Collector<'_>, node: NodeId) -> Option<NodeId> {
     let packages = collector.input.packages;
     let files = packages.files(packages.owner(node)?);
     let kept = |other: &&NodeId| **other != node && collector.graph.keeps(**other);
-    files.iter().filter(kept).find(|other| is_program_in_path(collector, **other)).copied()
+    files
+        .iter()
+        .filter(kept)
+        .find(|other| is_program_in_path(collector, **other))
+        .copied()
 }
