@@ -108,7 +108,11 @@ impl Tree {
         let inode = self.inode(target).0;
         let parent = self.make_parent(layer, path)?;
         match self.child(parent, name) {
-            Some(old) if self.inode(old).0 == inode => return Ok(()),
+            Some(old) if self.inode(old).0 == inode => {
+                // Made again: a whiteout of this layer does not hide it.
+                self.nodes[old.index()].layer = layer as u16;
+                return Ok(());
+            }
             Some(old) => self.unlink(old),
             None => {}
         }
