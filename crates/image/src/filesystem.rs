@@ -80,7 +80,7 @@ impl FileSystem {
                 });
             }
             drop(done);
-            let merged = merge(&layers, receivers);
+            let merged = merge(&layers, receivers, options.limits);
             let mut slices: Vec<Option<FileSlice>> = vec![None; layers.len()];
             let mut failed: Option<(usize, Error)> = None;
             for (at, result) in results {
@@ -110,8 +110,12 @@ impl FileSystem {
     }
 }
 
-fn merge(layers: &[Layer<'_>], receivers: Vec<Receiver<Vec<Member>>>) -> Result<(Tree, u64)> {
-    let mut tree = Tree::new();
+fn merge(
+    layers: &[Layer<'_>],
+    receivers: Vec<Receiver<Vec<Member>>>,
+    limits: Limits,
+) -> Result<(Tree, u64)> {
+    let mut tree = Tree::bounded(limits);
     let mut unpacked = 0;
     for (layer, members) in layers.iter().zip(receivers) {
         for member in members.into_iter().flatten() {

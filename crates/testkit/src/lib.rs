@@ -12,13 +12,17 @@ pub mod registry;
 pub mod tar;
 pub mod tree;
 
-/// Returns what an error says, causes included, as one line.
+/// Returns what an error says, causes included, as one line. As on the
+/// terminal, a cause that the error itself tells already is left out.
 pub fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
+        let more = error.to_string();
+        if !text.ends_with(&more) {
+            text.push_str(": ");
+            text.push_str(&more);
+        }
         cause = error.source();
     }
     text

@@ -228,7 +228,7 @@ pub fn try_merge(
     layers: impl IntoIterator<Item = Vec<u8>>,
     limits: Limits,
 ) -> layer::Result<TestTree> {
-    let mut tree = Tree::new();
+    let mut tree = Tree::bounded(limits);
     let mut slices = Vec::new();
     for (layer, tar) in layers.into_iter().enumerate() {
         let mut reader = TarReader::new(&tar[..], layer as u32, limits);

@@ -74,7 +74,7 @@ impl Tree {
             None => {}
         }
         let inode = self.add_inode(kind, entry.metadata);
-        self.link(layer, parent, name, inode);
+        self.link(layer, parent, name, inode)?;
         Ok(())
     }
 
@@ -116,7 +116,7 @@ impl Tree {
             Some(old) => self.unlink(old),
             None => {}
         }
-        self.link(layer, parent, name, inode);
+        self.link(layer, parent, name, inode)?;
         Ok(())
     }
 
@@ -188,7 +188,7 @@ impl Tree {
                         ..Metadata::default()
                     };
                     let inode = self.add_inode(NodeKind::Directory, metadata);
-                    self.link(layer, at, &name, inode)
+                    self.link(layer, at, &name, inode)?
                 }
             };
         }
