@@ -106,6 +106,10 @@ impl<R: Read> TarReader<R> {
             if self.at_end && available == 0 {
                 return Ok(None); // no end marker: Go and GNU tar accept it too
             }
+            let unread = &self.buffer[self.start..self.end];
+            if available == BLOCK as usize && wanted > available && unread.iter().all(|b| *b == 0) {
+                return Ok(None); // half an end marker: they accept that too
+            }
             if available < wanted {
                 let missing = (wanted - available) as u64;
                 return Err(Error::Truncated {

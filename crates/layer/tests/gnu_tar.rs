@@ -1,4 +1,5 @@
 //! What GNU tar writes, read here: names, sparse files and times in each of its formats.
+#![allow(clippy::unwrap_used, reason = "tests may, their helpers too")]
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;
@@ -25,7 +26,7 @@ fn tar(directory: &Path, arguments: &[&str]) -> Option<Vec<u8>> {
         Ok(output) if output.status.success() => Some(output.stdout),
         Ok(output) => panic!("tar: {}", String::from_utf8_lossy(&output.stderr)),
         Err(_) => {
-            testkit::skip("tar");
+            testkit::tools::lacks("tar");
             None
         }
     }

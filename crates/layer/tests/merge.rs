@@ -1,5 +1,6 @@
 //! Layers merged as a container runtime merges them: each case is a few layers
 //! and the whole tree that they give.
+#![allow(clippy::unwrap_used, reason = "tests may, their helpers too")]
 
 use layer::Kind;
 use testkit::tree::{Builder, merge};

@@ -4,12 +4,14 @@
 //! - [`dump`]: trees and directories as text, to be compared.
 //! - [`tar`]: tar streams that no writer would make.
 //! - [`elf`]: small ELF objects with the dependencies that a test wants.
+//! - [`tools`]: programs of the machine that tests take for witnesses.
 //! - [`registry`]: a registry in the process, with the faults that a test wants.
 
 pub mod dump;
 pub mod elf;
 pub mod registry;
 pub mod tar;
+pub mod tools;
 pub mod tree;
 
 /// Returns what an error says, causes included, as one line. As on the
@@ -26,16 +28,4 @@ pub fn chain(error: &dyn std::error::Error) -> String {
         cause = error.source();
     }
     text
-}
-
-/// Says that a test was not run for want of a program.
-///
-/// # Panics
-/// When the environment says that all programs must be there
-/// (`JETTISON_REQUIRE_TOOLS=1`, as `./test` does).
-#[allow(clippy::print_stderr, clippy::disallowed_methods)] // tests only
-pub fn skip(tool: &str) {
-    let required = std::env::var_os("JETTISON_REQUIRE_TOOLS").is_some_and(|value| value == "1");
-    assert!(!required, "`{tool}` is required but cannot be used");
-    eprintln!("skipped: `{tool}` cannot be used here");
 }
