@@ -1,12 +1,14 @@
 //! Builders and dumps for tests: development only.
 //!
 //! - [`tree`]: an image's file system from a list of paths.
+//! - [`check`]: written images, every digest computed again.
 //! - [`dump`]: trees and directories as text, to be compared.
 //! - [`tar`]: tar streams that no writer would make.
 //! - [`elf`]: small ELF objects with the dependencies that a test wants.
 //! - [`tools`]: programs of the machine that tests take for witnesses.
 //! - [`registry`]: a registry in the process, with the faults that a test wants.
 
+pub mod check;
 pub mod dump;
 pub mod elf;
 pub mod registry;

@@ -1,5 +1,7 @@
 //! What the tests of transports share.
-#![allow(dead_code, reason = "each test uses a part")]
+#![allow(dead_code, unused_imports, reason = "each test uses a part")]
+
+pub(crate) mod fixture;
 
 use std::collections::BTreeMap;
 
