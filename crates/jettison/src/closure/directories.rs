@@ -255,7 +255,11 @@ pub(super) fn is_wanted(tree: &Tree, node: NodeId) -> bool {
             | Class::Device
             | Class::PackageDatabase
     );
-    ours && !class.is_documentation() && !class.is_for_building() && !is_compiled_source(&path)
+    // libltdl opens plug-ins through these (libtool manual, "Modules for libltdl").
+    let is_plugin = path.ends_with(b".la") && !is_shared(tree, tree.parent(node));
+    ours && !class.is_documentation()
+        && (is_plugin || !class.is_for_building())
+        && !is_compiled_source(&path)
 }
 
 fn is_version_control(name: &[u8]) -> bool {
