@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args as _, Parser, Subcommand};
+use image::transport::registry::Mirror;
 
 use crate::commands;
 
@@ -61,6 +62,26 @@ pub(crate) struct Global {
     /// Threads [default: all processors]
     #[arg(long, global = true, value_name = "N")]
     pub(crate) threads: Option<usize>,
+    #[command(flatten)]
+    pub(crate) network: Network,
+}
+
+/// How registries are reached.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Registry options")]
+pub(crate) struct Network {
+    /// Ask this place first for the images of HOST [default HOST: docker.io] (repeatable)
+    #[arg(long, global = true, value_name = "[HOST=]MIRROR", value_parser = crate::environment::parse_mirror)]
+    pub(crate) mirror: Vec<Mirror>,
+    /// Talk to this registry without TLS (repeatable; this machine's own are tried both ways)
+    #[arg(long, global = true, value_name = "HOST[:PORT]")]
+    pub(crate) plain_http: Vec<String>,
+    /// Trust these authorities too, PEM (repeatable)
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) cacert: Vec<PathBuf>,
+    /// File with logins [default: those of docker and podman]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) authfile: Option<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -68,6 +89,8 @@ pub(crate) enum Command {
     Slim(commands::slim::Args),
     Why(commands::why::Args),
     Copy(commands::copy::Args),
+    Pull(commands::pull::Args),
+    Push(commands::push::Args),
     Import(commands::import::Args),
     Images(commands::images::Args),
     Rm(commands::rm::Args),

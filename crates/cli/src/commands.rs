@@ -4,6 +4,8 @@ pub(crate) mod completions;
 pub(crate) mod copy;
 pub(crate) mod images;
 pub(crate) mod import;
+pub(crate) mod pull;
+pub(crate) mod push;
 pub(crate) mod rm;
 pub(crate) mod slim;
 pub(crate) mod why;
@@ -42,6 +44,8 @@ pub(crate) fn run(args: Args, ui: &Ui) -> anyhow::Result<Answer> {
     match args.command {
         Command::Copy(args) => copy::run(&args, &session()?),
         Command::Import(args) => import::run(&args, &session()?),
+        Command::Pull(args) => pull::run(&args, &session()?),
+        Command::Push(args) => push::run(&args, &session()?),
         Command::Images(args) => images::run(&args, &session()?),
         Command::Rm(args) => rm::run(&args, &session()?),
         Command::Slim(args) => slim::run(&args, &session()?),

@@ -6,6 +6,7 @@
 
 mod args;
 mod commands;
+mod environment;
 mod error;
 mod session;
 mod size;

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use image::transport::{self, Context, Opened, Written};
+use image::transport::{self, Context, Opened, Remote, Written, engine, registry};
 use image::{Image, LoadOptions, Name, Platform, Reference, Spool, Store};
 use layer::Limits;
 use layer::codec::gzip::Level;
@@ -20,6 +20,8 @@ pub(crate) struct Session<'u> {
     platform: Platform,
     limits: Limits,
     threads: usize,
+    registry: registry::Options,
+    engine: engine::Options,
 }
 
 impl<'u> Session<'u> {
@@ -42,6 +44,8 @@ impl<'u> Session<'u> {
                 ..Limits::default()
             },
             threads: global.threads.unwrap_or(processors).max(1),
+            registry: crate::environment::registry(&global.network)?,
+            engine: crate::environment::engine(),
         })
     }
 
@@ -71,22 +75,7 @@ impl<'u> Session<'u> {
 
     /// Opens the image that `reference` names, wherever it is.
     pub(crate) fn open(&self, reference: &Reference) -> anyhow::Result<Opened> {
-        if let Some(opened) = transport::open_local(reference, self.context())? {
-            return Ok(opened);
-        }
-        let found = match reference {
-            Reference::Name(name) => self.store.find(name, &self.platform)?,
-            Reference::Id(id) => self.store.find_id(id, &self.platform)?,
-            _ => None,
-        };
-        let image = found.ok_or_else(|| image::Error::NotFound {
-            subject: reference.to_string(),
-            place: "the local store".to_owned(),
-        })?;
-        Ok(Opened {
-            image,
-            name: reference.name(),
-        })
+        Ok(transport::open(reference, self.remote(), self.context())?)
     }
 
     /// Writes an image where `reference` says; `name` is what archives call it.
@@ -96,15 +85,20 @@ impl<'u> Session<'u> {
         reference: &Reference,
         name: Option<&Name>,
     ) -> anyhow::Result<Written> {
-        if let Some(written) = transport::write_local(image, reference, name, self.context())? {
-            return Ok(written);
-        }
-        match reference {
-            Reference::Name(name) => Ok(self.store.add(image, name, self.context())?),
-            _ => Err(Usage::new(
-                format!("cannot write to `{reference}`"),
-                "name a transport",
-            )),
+        Ok(transport::write(
+            image,
+            reference,
+            name,
+            self.remote(),
+            self.context(),
+        )?)
+    }
+
+    fn remote(&self) -> Remote<'_> {
+        Remote {
+            registry: &self.registry,
+            engine: &self.engine,
+            store: Some(&self.store),
         }
     }
 }
