@@ -2,6 +2,8 @@
 
 use std::io;
 
+use jettison::{closure, slim};
+
 /// Done.
 pub(crate) const DONE: u8 = 0;
 /// The answer is no.
@@ -43,8 +45,19 @@ pub(crate) fn code(failure: &anyhow::Error) -> u8 {
         if let Some(error) = cause.downcast_ref::<layer::Error>() {
             return layer_code(error);
         }
+        if let Some(error) = cause.downcast_ref::<slim::Error>() {
+            return slim_code(error);
+        }
     }
     FAILED
+}
+
+fn slim_code(error: &slim::Error) -> u8 {
+    match error {
+        slim::Error::Closure(closure::Error::Read { .. }) => FAILED,
+        slim::Error::Image(error) => image_code(error),
+        _ => INPUT,
+    }
 }
 
 fn image_code(error: &image::Error) -> u8 {
@@ -85,6 +98,9 @@ pub(crate) fn hint(failure: &anyhow::Error) -> Option<String> {
         if let Some(error) = cause.downcast_ref::<layer::Error>() {
             return layer_hint(error);
         }
+        if let Some(error) = cause.downcast_ref::<slim::Error>() {
+            return slim_hint(error);
+        }
         let space = cause.downcast_ref::<io::Error>()?.kind() == io::ErrorKind::StorageFull;
         space
             .then(|| "free some space, or choose another disk with --store and --tmpdir".to_owned())
@@ -116,6 +132,20 @@ fn image_hint(error: &image::Error) -> Option<String> {
         E::Layer { source, .. } => return layer_hint(source),
         E::Denied { .. } => "log in first, as with `docker login` or `skopeo login`".to_owned(),
         E::Locked(_) => "wait for the other jettison to finish, or use another --store".to_owned(),
+        _ => return None,
+    })
+}
+
+fn slim_hint(error: &slim::Error) -> Option<String> {
+    use closure::Error as E;
+    Some(match error {
+        slim::Error::Closure(E::NoEntryPoint) => {
+            "say what the image must be able to run with --entry COMMAND".to_owned()
+        }
+        slim::Error::Closure(E::EntryPointMissing { .. }) => {
+            "the image cannot start as it is; is it complete, and its PATH right?".to_owned()
+        }
+        slim::Error::Image(error) => return image_hint(error),
         _ => return None,
     })
 }

@@ -150,7 +150,15 @@ impl Store {
     pub fn find_id(&self, prefix: &str, platform: &Platform) -> Result<Option<Image>> {
         let mut found: BTreeMap<Digest, Image> = BTreeMap::new();
         for entry in self.entries()? {
-            let image = self.open_entry(&entry, platform)?;
+            let image = match self.open_entry(&entry, platform) {
+                Ok(image) => image,
+                // A damaged image is no reason not to find another.
+                Err(error) if !entry.descriptor.digest.hex().starts_with(prefix) => {
+                    tracing::debug!(%error, "an image of the store is damaged");
+                    continue;
+                }
+                Err(error) => return Err(error),
+            };
             let digests = [entry.descriptor.digest, image.id()];
             if digests
                 .iter()

@@ -3,11 +3,11 @@
 
 mod common;
 
-use common::fixture::{self, Compression, TREE, gzip, layers, tar};
 use common::{Bench, chain, has_tool, run};
 use image::transport::{self, Opened};
 use image::{FileSystem, LoadOptions, Reference, Silent};
 use serde_json::json;
+use testkit::fixture::{self, Compression, TREE, gzip, layers, tar};
 
 /// Opens what `text` refers to below the bench's directory and loads its tree.
 fn load(bench: &Bench, text: &str) -> Result<(Opened, String), String> {

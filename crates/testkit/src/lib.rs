@@ -2,6 +2,8 @@
 //!
 //! - [`tree`]: an image's file system from a list of paths.
 //! - [`check`]: written images, every digest computed again.
+//! - [`cli`]: a clean place to run the program in.
+//! - [`fixture`]: one image in every format.
 //! - [`dump`]: trees and directories as text, to be compared.
 //! - [`tar`]: tar streams that no writer would make.
 //! - [`elf`]: small ELF objects with the dependencies that a test wants.
@@ -9,8 +11,10 @@
 //! - [`registry`]: a registry in the process, with the faults that a test wants.
 
 pub mod check;
+pub mod cli;
 pub mod dump;
 pub mod elf;
+pub mod fixture;
 pub mod registry;
 pub mod tar;
 pub mod tools;

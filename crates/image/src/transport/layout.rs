@@ -162,9 +162,12 @@ impl Layout {
     /// [`Error::Locked`], or when it cannot be read or written.
     pub fn update<T>(&self, change: impl FnOnce(&mut Index) -> Result<T>) -> Result<T> {
         let _lock = self.lock()?;
-        let mut index = self.index()?;
+        let before = self.index()?;
+        let mut index = before.clone();
         let result = change(&mut index)?;
-        self.write_index(&index)?;
+        if index != before {
+            self.write_index(&index)?;
+        }
         Ok(result)
     }
 

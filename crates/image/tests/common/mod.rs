@@ -1,8 +1,6 @@
 //! What the tests of transports share.
 #![allow(dead_code, unused_imports, reason = "each test uses a part")]
 
-pub(crate) mod fixture;
-
 use std::collections::BTreeMap;
 
 use image::transport::Context;
