@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use layer::codec::Codec;
-use layer::codec::gzip::ParallelGzip;
+use layer::codec::gzip::{Level, ParallelGzip};
 
 use crate::error::{Error, Result};
 use crate::image::{Image, Layer};
@@ -19,6 +19,7 @@ pub(crate) fn store_layer(
     image: &Image,
     layer: &Layer<'_>,
     layout: &Layout,
+    level: Level,
     context: Context<'_>,
 ) -> Result<(Descriptor, Option<Pending>)> {
     let source = layer.descriptor;
@@ -41,7 +42,7 @@ pub(crate) fn store_layer(
     };
     let blob = layout.prepare(|output| {
         if plain {
-            let mut gzip = ParallelGzip::new(output, context.level, context.threads);
+            let mut gzip = ParallelGzip::new(output, level, context.threads);
             copy(&mut input, &mut gzip).map_err(failed)?;
             gzip.finish().map_err(failed)?;
         } else {

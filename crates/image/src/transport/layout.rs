@@ -5,6 +5,8 @@
 //! that two writers do not lose each other's entry and a crash leaves the old
 //! index or the new one.
 
+mod write_behind;
+
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Read, Write};
@@ -12,7 +14,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use layer::FileSlice;
+use layer::codec::gzip::Level;
 
+use self::write_behind::WriteBehind;
 use super::{Context, Opened, Written};
 use crate::blob::{BlobSource, Blobs};
 use crate::digest::{Digest, HashingWriter};
@@ -195,12 +199,14 @@ impl Layout {
             .prefix(TEMPORARY)
             .tempfile_in(&blobs)
             .map_err(Error::file("make a file in", &blobs))?;
-        let mut output = HashingWriter::new(io::BufWriter::with_capacity(1 << 20, temporary));
-        fill(&mut output)?;
-        let (output, digest, size) = output.finish();
-        let temporary = output
-            .into_inner()
-            .map_err(|e| Error::file("write", &blobs)(e.into_error()))?;
+        let (result, digest, size) = {
+            let written = WriteBehind::new(temporary.as_file());
+            let mut output = HashingWriter::new(io::BufWriter::with_capacity(1 << 20, written));
+            fill(&mut output)?;
+            let (mut output, digest, size) = output.finish();
+            (output.flush(), digest, size)
+        };
+        result.map_err(Error::file("write", &blobs))?;
         Ok(Pending {
             temporary,
             digest,
@@ -503,7 +509,10 @@ pub(crate) fn write_blobs(
     let mut layers = Vec::new();
     let mut pending = Vec::new();
     for layer in image.layers() {
-        let (descriptor, blob) = crate::convert::store_layer(image, &layer, layout, context)?;
+        // A disk is faster than the default level; a network is not.
+        let level = Level::FAST;
+        let (descriptor, blob) =
+            crate::convert::store_layer(image, &layer, layout, level, context)?;
         layers.push(descriptor);
         bytes += blob.as_ref().map_or(0, |blob| blob.size);
         pending.extend(blob);

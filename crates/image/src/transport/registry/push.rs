@@ -62,7 +62,8 @@ fn prepare(image: &Image, scratch: &Layout, context: Context<'_>) -> Result<(Man
     let mut layers = Vec::new();
     for layer in image.layers() {
         if convert::is_plain(&layer) {
-            let (descriptor, blob) = convert::store_layer(image, &layer, scratch, context)?;
+            let level = context.level;
+            let (descriptor, blob) = convert::store_layer(image, &layer, scratch, level, context)?;
             layers.push(descriptor);
             blob.map_or(Ok(()), |blob| scratch.commit(blob))?;
         } else {
