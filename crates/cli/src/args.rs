@@ -88,6 +88,7 @@ pub(crate) struct Network {
 pub(crate) enum Command {
     Slim(commands::slim::Args),
     Why(commands::why::Args),
+    Run(Box<commands::run::Args>),
     Copy(commands::copy::Args),
     Pull(commands::pull::Args),
     Push(commands::push::Args),

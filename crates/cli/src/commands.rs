@@ -7,6 +7,7 @@ pub(crate) mod import;
 pub(crate) mod pull;
 pub(crate) mod push;
 pub(crate) mod rm;
+pub(crate) mod run;
 pub(crate) mod slim;
 pub(crate) mod why;
 
@@ -24,7 +25,6 @@ pub(crate) enum Answer {
     #[allow(dead_code)]
     No,
     /// The exit code of a program that was run.
-    #[allow(dead_code)]
     Code(u8),
 }
 
@@ -48,6 +48,7 @@ pub(crate) fn run(args: Args, ui: &Ui) -> anyhow::Result<Answer> {
         Command::Push(args) => push::run(&args, &session()?),
         Command::Images(args) => images::run(&args, &session()?),
         Command::Rm(args) => rm::run(&args, &session()?),
+        Command::Run(args) => Ok(run::run(&args, session(), ui)),
         Command::Slim(args) => slim::run(&args, &session()?),
         Command::Why(args) => why::run(&args, &session()?),
         Command::Completions(args) => completions::run(&args, ui),

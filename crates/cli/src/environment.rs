@@ -14,6 +14,11 @@ use image::transport::{engine, registry};
 
 use crate::args::Network;
 
+/// Returns the value of a variable, also an empty one.
+pub(crate) fn value(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
 fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }

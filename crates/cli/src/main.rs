@@ -6,6 +6,7 @@
 
 mod args;
 mod commands;
+mod container_flags;
 mod environment;
 mod error;
 mod session;
