@@ -87,6 +87,7 @@ pub(crate) struct Network {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     Slim(commands::slim::Args),
+    Verify(Box<commands::verify::Args>),
     Why(commands::why::Args),
     Run(Box<commands::run::Args>),
     Copy(commands::copy::Args),

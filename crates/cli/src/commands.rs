@@ -9,6 +9,7 @@ pub(crate) mod push;
 pub(crate) mod rm;
 pub(crate) mod run;
 pub(crate) mod slim;
+pub(crate) mod verify;
 pub(crate) mod why;
 
 use crate::args::{Args, Command};
@@ -50,6 +51,7 @@ pub(crate) fn run(args: Args, ui: &Ui) -> anyhow::Result<Answer> {
         Command::Rm(args) => rm::run(&args, &session()?),
         Command::Run(args) => Ok(run::run(&args, session(), ui)),
         Command::Slim(args) => slim::run(&args, &session()?),
+        Command::Verify(args) => verify::run(&args, &session()?),
         Command::Why(args) => why::run(&args, &session()?),
         Command::Completions(args) => completions::run(&args, ui),
     }

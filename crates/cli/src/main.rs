@@ -9,6 +9,7 @@ mod commands;
 mod container_flags;
 mod environment;
 mod error;
+mod proof;
 mod session;
 mod size;
 mod ui;

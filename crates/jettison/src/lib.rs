@@ -15,5 +15,7 @@ pub mod container;
 pub mod elf;
 pub mod loader;
 pub mod packages;
+pub mod probe;
 pub mod script;
 pub mod slim;
+pub mod verify;
