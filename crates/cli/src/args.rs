@@ -97,6 +97,7 @@ pub(crate) enum Command {
     Images(commands::images::Args),
     Rm(commands::rm::Args),
     Completions(commands::completions::Args),
+    Man(commands::man::Args),
 }
 
 /// Returns the definition of the whole command line, for completions and pages.

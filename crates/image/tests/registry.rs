@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use common::{Bench, chain, read_all};
 use image::transport::registry::{self, Credential, Mirror, Options, Turn};
-use image::{Error, Image, Name};
+use image::transport::{self, Remote};
+use image::{Error, Image, Name, Reference};
 use testkit::registry::{Faults, Login, PASSWORD, REFRESH, Registry, USER};
 
 fn options() -> Options {
@@ -454,6 +455,77 @@ fn indexes_are_resolved_by_platform() {
     registry.put_manifest("a/b", "foreign", kind, foreign.as_bytes());
     let error = registry::open(&name(&registry, "a/b:foreign"), &options(), bench.context());
     assert!(matches!(error, Err(Error::NoSuchPlatform { .. })));
+}
+
+#[test]
+fn bare_names_end_at_their_registry() {
+    let bench = Bench::new();
+    let (registry, image) = filled(&bench);
+    let store = image::Store::open(&bench.path("store")).unwrap();
+    let (options, engine) = (options(), image::transport::engine::Options::default());
+    let remote = Remote {
+        registry: &options,
+        engine: &engine,
+        store: Some(&store),
+    };
+    let open = |text: &str| {
+        let reference = Reference::parse(text).unwrap();
+        transport::open(&reference, remote, bench.context())
+    };
+    let host = registry.host();
+    let opened = open(&format!("{host}/a/b:1")).unwrap();
+    assert_eq!(opened.image.digest(), image.digest());
+    let error = open(&format!("{host}/a/c")).unwrap_err().to_string();
+    assert_eq!(
+        error,
+        format!("no image `{host}/a/c:latest` in the local store, {host}")
+    );
+    let error = open("sha256:0123456789").unwrap_err().to_string();
+    assert!(
+        error.contains("the local store or a container engine"),
+        "{error}"
+    );
+    let reference = Reference::parse(&format!("docker://{host}/a/d")).unwrap();
+    transport::write(&image, &reference, None, remote, bench.context()).unwrap();
+    assert!(registry.manifest("a/d", "latest").is_some());
+    let id = Reference::parse("sha256:0123456789").unwrap();
+    let error = transport::write(&image, &id, None, remote, bench.context()).unwrap_err();
+    assert!(matches!(error, Error::Reference { .. }), "{error}");
+}
+
+#[test]
+fn layers_are_mounted_with_a_token_for_both_repositories() {
+    let bench = Bench::new();
+    let (registry, image) = filled(&bench);
+    registry.set(|faults| faults.login = Login::Bearer);
+    let options = with(registry.host(), password());
+    let opened = registry::open(&name(&registry, "a/b:1"), &options, bench.context()).unwrap();
+    let to = name(&registry, "c");
+    let written = registry::write(&opened.image, &to, &options, bench.context()).unwrap();
+    assert_eq!(written.bytes, image.manifest().config.size);
+    let asked = registry.requests();
+    let asked = asked
+        .iter()
+        .filter(|request| request.line.contains("/token"));
+    let both =
+        |line: &str| line.contains("repository%3Ac%3A") && line.contains("repository%3Aa%2Fb%3A");
+    assert!(asked.map(|request| &request.line).any(|line| both(line)));
+}
+
+#[test]
+fn uploads_that_are_refused_say_why() {
+    let bench = Bench::new();
+    let (registry, image) = filled(&bench);
+    registry.set(|faults| faults.answers = vec![("POST ", 404, ""); 3]);
+    let to = name(&registry, "no/project");
+    let error = registry::write(&image, &to, &options(), bench.context()).unwrap_err();
+    let error = chain(error);
+    assert!(error.contains("cannot take blob sha256:"), "{error}");
+    assert!(error.contains("as planned (HTTP status 404)"), "{error}");
+    registry.set(|faults| faults.answers = vec![("PUT /v2/x/manifests", 403, "")]);
+    let to = name(&registry, "x");
+    let error = registry::write(&image, &to, &options(), bench.context()).unwrap_err();
+    assert!(matches!(error, Error::Denied { .. }), "{error}");
 }
 
 /// A loopback port where nobody listens.

@@ -10,6 +10,25 @@ use crate::closure::facts::Fact;
 use crate::loader::{Environment, Loader, Process};
 use crate::packages::PackageId;
 
+/// What a file needs if it is a script.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Script {
+    /// It is none.
+    No,
+    /// This interpreter.
+    Of(NodeId),
+    /// An interpreter that the image does not have.
+    Broken,
+}
+
+/// A script that came along.
+#[derive(Debug)]
+pub(super) struct Optional {
+    pub(super) node: NodeId,
+    pub(super) interpreter: NodeId,
+    pub(super) edge: Edge,
+}
+
 /// What is known so far.
 pub(super) struct Collector<'a> {
     pub(super) input: &'a Input<'a>,
@@ -27,10 +46,14 @@ pub(super) struct Collector<'a> {
     pub(super) base: BTreeSet<PackageId>,
     /// Packages that programs come from.
     pub(super) program_packages: BTreeSet<PackageId>,
-    /// Files kept only if their interpreter is kept by something stronger.
-    pub(super) optional: Vec<(NodeId, NodeId)>,
+    /// Scripts kept only if their interpreter is kept for a better reason.
+    pub(super) optional: Vec<Optional>,
+    /// Files that are needed for certain.
+    strong: HashSet<NodeId>,
     /// Other programs of the packages of kept programs.
     pub(super) companions: BTreeSet<NodeId>,
+    /// Objects that were looked at as needed for certain.
+    pub(super) certain: HashSet<NodeId>,
     /// Objects whose libraries were found as part of some program.
     pub(super) loaded: HashSet<NodeId>,
 }
@@ -67,7 +90,9 @@ impl<'a> Collector<'a> {
             base: super::package::base(input.packages),
             program_packages: BTreeSet::new(),
             optional: Vec::new(),
+            strong: HashSet::new(),
             companions: BTreeSet::new(),
+            certain: HashSet::new(),
             loaded: HashSet::new(),
         }
     }
@@ -77,10 +102,38 @@ impl<'a> Collector<'a> {
     }
 
     /// Keeps a file and the directories that hold it.
+    ///
+    /// A file that is needed for certain is *strong*; one that came along, as
+    /// part of a package or of a directory, is *weak*. Of a weak file only what
+    /// it cannot do without is kept: a script's commands are not, and a script
+    /// only if its interpreter is kept for another reason.
     pub(super) fn keep(&mut self, node: NodeId, edge: Edge) {
-        if !self.graph.keep(node, edge) {
+        let strong = self.is_strong(&edge);
+        if self.graph.keeps(node) {
+            if strong && self.strong.insert(node) {
+                self.graph.replace(node, edge);
+                self.queue.push_back(node);
+            }
             return;
         }
+        if !strong {
+            match self.interpreter(node) {
+                Script::No => {}
+                Script::Of(interpreter) if self.graph.keeps(interpreter) => {}
+                Script::Of(interpreter) => {
+                    self.optional.push(Optional {
+                        node,
+                        interpreter,
+                        edge,
+                    });
+                    return;
+                }
+                Script::Broken => return,
+            }
+        } else {
+            self.strong.insert(node);
+        }
+        self.graph.keep(node, edge);
         self.queue.push_back(node);
         let tree = self.tree();
         let (mut child, mut parent) = (node, tree.parent(node));
@@ -95,6 +148,50 @@ impl<'a> Collector<'a> {
             }
             (child, parent) = (parent, tree.parent(parent));
         }
+    }
+
+    fn is_strong(&self, edge: &Edge) -> bool {
+        match edge.evidence {
+            Evidence::Entrypoint
+            | Evidence::Application
+            | Evidence::ScriptCommand
+            | Evidence::ConfigUser
+            | Evidence::Include => true,
+            Evidence::Interpreter
+            | Evidence::Needed
+            | Evidence::Dlopen
+            | Evidence::Path
+            | Evidence::Symlink => edge.from.is_none_or(|from| self.strong.contains(&from)),
+            _ => false,
+        }
+    }
+
+    /// Returns whether a file is needed for certain.
+    pub(super) fn is_kept_for_certain(&self, node: NodeId) -> bool {
+        self.strong.contains(&node)
+    }
+
+    /// Returns what a file needs if it is a script.
+    pub(super) fn interpreter(&self, node: NodeId) -> Script {
+        let tree = self.tree();
+        if tree.mode(node) & 0o111 == 0 || tree.content(node).is_none() {
+            return Script::No;
+        }
+        let Ok(first) = self.read(node, 256) else {
+            return Script::No;
+        };
+        let Some(shebang) = crate::script::shebang(&first) else {
+            return Script::No;
+        };
+        let found = match shebang
+            .argument
+            .as_deref()
+            .and_then(crate::script::env_program)
+        {
+            Some(program) if shebang.interpreter.ends_with(b"/env") => self.find_command(&program),
+            _ => self.find_command(&shebang.interpreter),
+        };
+        found.map_or(Script::Broken, |(_, found)| Script::Of(found.node))
     }
 
     /// Keeps what a path leads to, and the symbolic links on the way. Returns
@@ -150,10 +247,11 @@ impl<'a> Collector<'a> {
             .filter(|node| wanted(*node))
             .collect();
         for node in nodes {
+            let from = edge.from.or(Some(top));
             self.keep(
                 node,
                 Edge {
-                    from: edge.from.or(Some(top)),
+                    from,
                     ..edge.clone()
                 },
             );

@@ -37,18 +37,6 @@ impl Collector<'_> {
         Some(found.node)
     }
 
-    /// As [`Self::keep_command`], but a script is kept only if its interpreter
-    /// turns out to be kept for a better reason.
-    pub(super) fn keep_command_unless_script(&mut self, name: &[u8], caller: Caller<'_>) {
-        let Some((path, found)) = self.find_command(name) else {
-            return;
-        };
-        match super::package::interpreter(self, found.node) {
-            Some(interpreter) => self.optional.push((found.node, interpreter)),
-            None => self.keep_found(&path, &found, caller),
-        }
-    }
-
     fn keep_found(&mut self, path: &[u8], found: &Resolved, caller: Caller<'_>) {
         let shown = String::from_utf8_lossy(path).into_owned();
         self.keep_links(&found.links, caller.from, &shown);
@@ -56,7 +44,7 @@ impl Collector<'_> {
         super::package::program_found(self, found.node);
     }
 
-    fn find_command(&self, name: &[u8]) -> Option<(Vec<u8>, Resolved)> {
+    pub(super) fn find_command(&self, name: &[u8]) -> Option<(Vec<u8>, Resolved)> {
         let tree = self.tree();
         let workdir = self.working_directory();
         let candidates: Vec<Vec<u8>> = if name.contains(&b'/') {

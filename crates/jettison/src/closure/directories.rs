@@ -4,7 +4,7 @@
 //! one that names `/usr/lib` says nothing. The directories that everybody shares
 //! are those of the Filesystem Hierarchy Standard 3.0, and Debian's multiarch ones.
 
-use layer::tree::resolve::Lookup;
+use layer::tree::resolve::{Lookup, Resolved};
 use layer::{NodeId, Tree};
 
 use super::collector::Collector;
@@ -183,7 +183,7 @@ pub(super) fn keep_mentioned(
         return;
     }
     let is_directory = tree.is_directory(found.node);
-    if !is_directory && !is_wanted(tree, found.node) {
+    if !is_directory && (!is_wanted(tree, found.node) || is_base_tool(collector, &found, caller)) {
         return;
     }
     collector.keep_links(&found.links, caller.from, caller.detail);
@@ -205,6 +205,24 @@ pub(super) fn keep_mentioned(
     }
 }
 
+/// Returns whether a path leads to a tool of the base system, and stands in a
+/// file that merely came along: settings as packaged list all the interpreters
+/// and shells that there are, such as in tables of file types.
+fn is_base_tool(collector: &Collector<'_>, found: &Resolved, caller: Caller<'_>) -> bool {
+    let packages = collector.input.packages;
+    let base = packages
+        .owner(found.node)
+        .is_some_and(|owner| collector.base.contains(&owner));
+    let came_along = caller
+        .from
+        .is_some_and(|from| !collector.is_kept_for_certain(from));
+    base && came_along && super::package::is_program_in_path(collector, found.node)
+}
+
+/// Directories that repeat what is beside them: zone names with a prefix that
+/// nobody sets (tzfile(5), "posix" and "right").
+const REPEATED: &[&str] = &["usr/share/zoneinfo/posix/", "usr/share/zoneinfo/right/"];
+
 /// Returns whether a file could be asked for at run time: documentation, what
 /// compilers need, and the package manager's own files are not.
 pub(super) fn is_wanted(tree: &Tree, node: NodeId) -> bool {
@@ -213,6 +231,12 @@ pub(super) fn is_wanted(tree: &Tree, node: NodeId) -> bool {
     }
     let path = tree.path(node);
     if path.split(|b| *b == b'/').any(is_version_control) {
+        return false;
+    }
+    if REPEATED
+        .iter()
+        .any(|repeated| path.starts_with(repeated.as_bytes()))
+    {
         return false;
     }
     let class = Class::of(&path);
@@ -231,7 +255,11 @@ pub(super) fn is_wanted(tree: &Tree, node: NodeId) -> bool {
             | Class::Device
             | Class::PackageDatabase
     );
-    ours && !class.is_documentation() && !class.is_for_building() && !is_compiled_source(&path)
+    // libltdl opens plug-ins through these (libtool manual, "Modules for libltdl").
+    let is_plugin = path.ends_with(b".la") && !is_shared(tree, tree.parent(node));
+    ours && !class.is_documentation()
+        && (is_plugin || !class.is_for_building())
+        && !is_compiled_source(&path)
 }
 
 fn is_version_control(name: &[u8]) -> bool {
@@ -266,7 +294,7 @@ pub(super) fn keep_application(collector: &mut Collector<'_>, program: NodeId) {
     let shown = String::from_utf8_lossy(&tree.absolute(directory)).into_owned();
     let edge = Edge {
         from: Some(program),
-        evidence: Evidence::PluginDir,
+        evidence: Evidence::Application,
         detail: shown,
     };
     keep_own(collector, directory, &edge);

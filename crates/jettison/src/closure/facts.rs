@@ -297,10 +297,6 @@ const FACTS: &[Row] = &[
     },
 ];
 
-/// Parts of directories above that repeat the rest: zone names with a prefix
-/// that nobody sets (tzfile(5), "posix" and "right").
-const REPEATED: &[&str] = &["usr/share/zoneinfo/posix/", "usr/share/zoneinfo/right/"];
-
 /// What glibc itself opens whatever a program calls: for pthread_exit(3), thread
 /// cancellation and backtrace(3). Of the others that it names, name service
 /// modules are in [`FACTS`]; `libidn2` serves names that are not ASCII where a
@@ -367,13 +363,7 @@ fn act(collector: &mut Collector<'_>, from: NodeId, row: &Row) {
             evidence: row.evidence,
             detail: (*path).to_owned(),
         };
-        collector.keep_below(directory, &edge, |node| {
-            let path = tree.path(node);
-            is_wanted(tree, node)
-                && !REPEATED
-                    .iter()
-                    .any(|repeated| path.starts_with(repeated.as_bytes()))
-        });
+        collector.keep_below(directory, &edge, |node| is_wanted(tree, node));
     }
     for module in row.modules {
         for directory in LIBRARY_DIRECTORIES {

@@ -31,8 +31,12 @@ pub enum Evidence {
     ConfigUser,
     /// A symbolic link on the way to something kept, or its target.
     Symlink,
+    /// In the directory that the user put a program into.
+    Application,
     /// A command that a script may call.
     ScriptCommand,
+    /// A command that stands in a program which can start others.
+    Spawn,
     /// A path that stands in a program, a script or a setting.
     Path,
     /// Part of a language's run time.
@@ -66,7 +70,9 @@ impl Evidence {
             Self::Timezone => "timezone",
             Self::ConfigUser => "config-user",
             Self::Symlink => "symlink",
+            Self::Application => "application",
             Self::ScriptCommand => "script-command",
+            Self::Spawn => "spawn",
             Self::Path => "path",
             Self::Module => "module",
             Self::PluginDir => "plugin-dir",
@@ -109,6 +115,11 @@ impl Graph {
                 true
             }
         }
+    }
+
+    /// Gives a kept file a better reason.
+    pub(super) fn replace(&mut self, node: NodeId, edge: Edge) {
+        self.reasons.insert(node, edge);
     }
 
     /// Drops a file that the user excludes.

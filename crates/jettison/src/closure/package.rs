@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 
 use layer::NodeId;
 
-use super::collector::Collector;
+use super::collector::{Collector, Script};
 use super::directories::{is_shared, is_wanted};
 use super::{Edge, Error, Evidence};
 use crate::packages::{PackageDb, PackageId};
@@ -94,40 +94,16 @@ pub(super) fn keep_data(
         if !is_wanted(tree, *node) || !wanted(*node) {
             continue;
         }
-        match interpreter(collector, *node) {
-            // A maintainer's script in Perl is no reason to keep Perl.
-            Some(interpreter) => collector.optional.push((*node, interpreter)),
-            None if is_program_in_path(collector, *node) => {
-                collector.companions.insert(*node);
-            }
-            None => collector.keep(*node, edge.clone()),
+        if is_program_in_path(collector, *node) && collector.interpreter(*node) == Script::No {
+            collector.companions.insert(*node);
+        } else {
+            collector.keep(*node, edge.clone());
         }
     }
-}
-
-/// Returns the interpreter of a script, where the image has it.
-pub(super) fn interpreter(collector: &Collector<'_>, node: NodeId) -> Option<NodeId> {
-    let tree = collector.tree();
-    if tree.mode(node) & 0o111 == 0 || tree.content(node).is_none() {
-        return None;
-    }
-    let first = collector.read(node, 256).ok()?;
-    let shebang = crate::script::shebang(&first)?;
-    let path = match shebang
-        .argument
-        .as_deref()
-        .and_then(crate::script::env_program)
-    {
-        Some(program) if shebang.interpreter.ends_with(b"/env") => {
-            [&b"/usr/bin/"[..], &program].concat()
-        }
-        _ => shebang.interpreter,
-    };
-    tree.resolve(&path).ok().map(|found| found.node)
 }
 
 /// Returns whether a file is a program that users start by its name.
-fn is_program_in_path(collector: &Collector<'_>, node: NodeId) -> bool {
+pub(super) fn is_program_in_path(collector: &Collector<'_>, node: NodeId) -> bool {
     let tree = collector.tree();
     let name = tree.name(tree.parent(node));
     let in_path = [&b"bin"[..], b"sbin", b"games"].contains(&name);
@@ -149,30 +125,30 @@ pub(super) fn settle(collector: &mut Collector<'_>) -> Result<(), Error> {
         let waiting = std::mem::take(&mut collector.optional);
         let (ready, waiting): (Vec<_>, Vec<_>) = waiting
             .into_iter()
-            .partition(|(_, interpreter)| collector.graph.keeps(*interpreter));
+            .partition(|script| collector.graph.keeps(script.interpreter));
         collector.optional = waiting;
-        let mut found: Vec<(NodeId, Option<NodeId>, &str)> = ready
+        let mut found: Vec<(NodeId, Edge)> = ready
             .into_iter()
-            .map(|(node, by)| (node, Some(by), "a script of a kept package"))
+            .map(|script| (script.node, script.edge))
             .collect();
         for node in std::mem::take(&mut collector.companions) {
             if cost(collector, node)? <= COMPANION {
-                found.push((node, sibling(collector, node), "of the same package"));
+                let (from, detail) = (sibling(collector, node), "of the same package".to_owned());
+                found.push((
+                    node,
+                    Edge {
+                        from,
+                        evidence: Evidence::Package,
+                        detail,
+                    },
+                ));
             }
         }
         if found.is_empty() {
             return Ok(());
         }
-        for (node, from, detail) in found {
-            let detail = detail.to_owned();
-            collector.keep(
-                node,
-                Edge {
-                    from,
-                    evidence: Evidence::Package,
-                    detail,
-                },
-            );
+        for (node, edge) in found {
+            collector.keep(node, edge);
         }
         collector.run()?;
     }

@@ -27,6 +27,9 @@ pub(super) struct Sayings {
     libraries: BTreeSet<Vec<u8>>,
     /// Paths from the root, perhaps with a tail that is computed.
     paths: BTreeSet<Vec<u8>>,
+    /// Paths in a row of strings with nothing between them. A directory among
+    /// them says nothing: Go programs carry the one that Go was built in.
+    places: BTreeSet<Vec<u8>>,
     /// First words of what could be command lines.
     commands: BTreeSet<Vec<u8>>,
     /// Variables of the environment that the image sets.
@@ -39,7 +42,9 @@ pub(super) struct Sayings {
 
 /// Keeps what a program or library needs.
 pub(super) fn examine(collector: &mut Collector<'_>, node: NodeId) -> Result<(), Error> {
-    if !collector.loaded.insert(node) {
+    // Once when it comes along, and once more when it is needed for certain.
+    let certain = collector.is_kept_for_certain(node) && collector.certain.insert(node);
+    if !collector.loaded.insert(node) && !certain {
         return Ok(());
     }
     let mut sayings = HashMap::new();
@@ -151,7 +156,7 @@ fn read_sayings(
             return;
         }
         if text.contains(&b'/') {
-            if !is_libc {
+            if !is_libc && !object.go {
                 said.add_paths(text);
             }
         } else if memchr::memmem::find(text, b".so").is_some()
@@ -175,7 +180,7 @@ fn read_sayings(
     if object.go || object.is_static() {
         let outcome = strings::occurrences(file, &object.data, b"/", |place| {
             if let Some(path) = longest_path(collector, place.from) {
-                said.paths.insert(path);
+                said.places.insert(path);
             }
             ControlFlow::Continue(())
         });
@@ -248,6 +253,19 @@ fn longest_path(collector: &Collector<'_>, bytes: &[u8]) -> Option<Vec<u8>> {
 fn follow(collector: &mut Collector<'_>, node: NodeId, object: &Object, said: &Sayings) {
     facts::examine(collector, node, object);
     let root = collector.tree().root();
+    for path in &said.places {
+        match collector.tree().resolve(path) {
+            Ok(found) if !collector.tree().is_directory(found.node) => {}
+            _ => continue,
+        }
+        let detail = String::from_utf8_lossy(path).into_owned();
+        let caller = Caller {
+            from: Some(node),
+            evidence: Evidence::Path,
+            detail: &detail,
+        };
+        directories::keep_mentioned(collector, root, path, caller);
+    }
     for path in &said.paths {
         let detail = String::from_utf8_lossy(path).into_owned();
         let caller = Caller {
@@ -257,16 +275,21 @@ fn follow(collector: &mut Collector<'_>, node: NodeId, object: &Object, said: &S
         };
         directories::keep_mentioned(collector, root, path, caller);
     }
-    for name in &said.commands {
+    // A string is weak evidence: too weak for the tools of the base system, which
+    // know many words, and for what merely came along.
+    let packages = collector.input.packages;
+    let is_base = packages
+        .owner(node)
+        .is_some_and(|owner| collector.base.contains(&owner));
+    let commands = (collector.is_kept_for_certain(node) && !is_base).then_some(&said.commands);
+    for name in commands.into_iter().flatten() {
         let detail = String::from_utf8_lossy(name).into_owned();
-        let evidence = Evidence::ScriptCommand;
         let caller = Caller {
             from: Some(node),
-            evidence,
+            evidence: Evidence::Spawn,
             detail: &detail,
         };
-        // A string is weak evidence, too weak for the run time of another language.
-        collector.keep_command_unless_script(name, caller);
+        collector.keep_command(name, caller);
     }
     for name in &said.variables {
         let Some(value) = collector.environment.get(name).cloned() else {

@@ -45,7 +45,7 @@ pub(super) fn keep(collector: &mut Collector<'_>, interpreter: NodeId) {
     let tree = collector.tree();
     if let Some(owner) = packages.owner(interpreter) {
         for id in packages.depends_closure([owner]) {
-            if packages.package(id).essential && id != owner {
+            if collector.base.contains(&id) && id != owner {
                 continue;
             }
             package::keep_data(collector, id, interpreter, |node| {

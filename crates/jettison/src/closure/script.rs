@@ -16,6 +16,9 @@ pub(super) fn examine(
     let Some(shebang) = script::shebang(first) else {
         return Ok(());
     };
+    if !collector.is_kept_for_certain(node) {
+        return Ok(()); // it came along with its interpreter, or is only read
+    }
     let shown = String::from_utf8_lossy(&shebang.interpreter).into_owned();
     let caller = Caller {
         from: Some(node),

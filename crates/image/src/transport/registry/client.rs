@@ -202,29 +202,27 @@ impl Client {
             }
             Target::Url(url) => url.clone(),
         };
-        let mut renewed = false;
-        loop {
-            let authorization = self.authorization(call)?;
+        // The first time to learn what is asked for, the second with a token that
+        // may be too old, the third with a new one.
+        let mut authorization = self.authorization(call)?;
+        for _ in 0..2 {
             let response = self.follow(call, &url, authorization.as_deref())?;
-            let ours = self.is_ours(call, &url);
-            if response.status() != StatusCode::UNAUTHORIZED || renewed || !ours {
+            if response.status() != StatusCode::UNAUTHORIZED || !self.is_ours(call, &url) {
                 return Ok(response);
             }
             let Some(challenge) = Challenge::find(response.headers()) else {
                 return Ok(response);
             };
             self.forget_token(call, authorization.as_deref());
-            let known = {
-                let mut challenges = lock(&self.challenges);
-                challenges.insert(call.endpoint.authority.clone(), challenge.clone())
-                    == Some(challenge.clone())
-            };
-            // A password that was refused will be refused again.
-            if known && challenge == Challenge::Basic && authorization.is_some() {
+            lock(&self.challenges).insert(call.endpoint.authority.clone(), challenge);
+            let next = self.authorization(call)?;
+            // A password that was refused will be refused again, and so will none.
+            if next == authorization {
                 return Ok(response);
             }
-            renewed = true;
+            authorization = next;
         }
+        self.follow(call, &url, authorization.as_deref())
     }
 
     /// Sends a request and follows redirects of those that only read.
