@@ -24,7 +24,6 @@ pub(crate) enum Answer {
     /// Done, or the answer is yes.
     Yes,
     /// The answer is no: findings, a gate, a proof that failed.
-    #[allow(dead_code)]
     No,
     /// The exit code of a program that was run.
     Code(u8),

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use image::{FileSystem, Image, Progress as _};
 use jettison::container::Settings;
-use jettison::probe::{self, Probe, WaitFor, config, http};
+use jettison::probe::{self, Probe, Request, WaitFor, config, http};
 use jettison::verify::{Outcome, Plan, Subject, Surroundings, Verdict, verify};
 use sandbox::{Caller, IdMapping, Mount};
 
@@ -129,6 +129,14 @@ impl ProbeFlags {
     }
 }
 
+/// Returns the commands that have to be there because they are run inside.
+pub(crate) fn commands(plan: &Plan) -> impl Iterator<Item = String> + '_ {
+    plan.probes.iter().filter_map(|probe| match &probe.request {
+        Request::Exec(command) => Some(command.line.clone()),
+        _ => None,
+    })
+}
+
 /// One of the two images, and its files if they were read already.
 #[derive(Debug)]
 pub(crate) struct Side<'a> {
@@ -206,7 +214,7 @@ fn details(outcome: &Outcome) -> String {
         ));
     }
     for difference in &outcome.differences {
-        text.push_str(&format!("      {} differs:\n", difference.part));
+        text.push_str(&format!("      {}:\n", difference.part));
         for line in difference.diff.lines() {
             text.push_str(&format!("        {line}\n"));
         }

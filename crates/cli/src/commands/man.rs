@@ -19,7 +19,11 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args, ui: &Ui) -> anyhow::Result<Answer> {
     let directory = &args.directory;
     clap_mangen::generate_to(crate::args::definition(), directory).map_err(|source| {
-        image::Error::File { verb: "write manual pages to", path: directory.clone(), source }
+        image::Error::File {
+            verb: "write manual pages to",
+            path: directory.clone(),
+            source,
+        }
     })?;
     ui.result(&json!({ "directory": directory }), "")?;
     Ok(Answer::Yes)
