@@ -2,7 +2,7 @@
 
 use std::io;
 
-use jettison::{container, probe, verify};
+use jettison::{closure, container, probe, slim, verify};
 
 /// Done.
 pub(crate) const DONE: u8 = 0;
@@ -59,8 +59,19 @@ pub(crate) fn code(failure: &anyhow::Error) -> u8 {
         if let Some(error) = cause.downcast_ref::<layer::Error>() {
             return layer_code(error);
         }
+        if let Some(error) = cause.downcast_ref::<slim::Error>() {
+            return slim_code(error);
+        }
     }
     FAILED
+}
+
+fn slim_code(error: &slim::Error) -> u8 {
+    match error {
+        slim::Error::Closure(closure::Error::Read { .. }) => FAILED,
+        slim::Error::Image(error) => image_code(error),
+        _ => INPUT,
+    }
 }
 
 fn image_code(error: &image::Error) -> u8 {
@@ -109,6 +120,9 @@ pub(crate) fn hint(failure: &anyhow::Error) -> Option<String> {
         if let Some(error) = cause.downcast_ref::<layer::Error>() {
             return layer_hint(error);
         }
+        if let Some(error) = cause.downcast_ref::<slim::Error>() {
+            return slim_hint(error);
+        }
         let space = cause.downcast_ref::<io::Error>()?.kind() == io::ErrorKind::StorageFull;
         space
             .then(|| "free some space, or choose another disk with --store and --tmpdir".to_owned())
@@ -147,10 +161,32 @@ fn image_hint(error: &image::Error) -> Option<String> {
 fn container_hint(error: &container::Error) -> Option<String> {
     use container::Error as E;
     Some(match error {
-        E::Platform { .. } => "choose another image of an index with --platform; what is for other machines can be slimmed with --no-verify".to_owned(),
+        E::Platform { .. } => {
+            "an index may have another with --platform; without running it, it is slimmed with \
+             --no-verify"
+                .to_owned()
+        }
         E::NoCommand => "name one after the image, as in `jettison run IMAGE COMMAND`".to_owned(),
         E::Unknown { .. } => "a user can also be a number, as in --user 1000:1000".to_owned(),
-        E::Sandbox(sandbox::Error::Namespaces { .. }) => "user namespaces may be switched off here: see the sysctls kernel.unprivileged_userns_clone, kernel.apparmor_restrict_unprivileged_userns and user.max_user_namespaces".to_owned(),
+        E::Sandbox(sandbox::Error::Namespaces { .. }) => {
+            "user namespaces may be switched off here: see the sysctls user.max_user_namespaces, \
+             kernel.unprivileged_userns_clone and kernel.apparmor_restrict_unprivileged_userns"
+                .to_owned()
+        }
+        _ => return None,
+    })
+}
+
+fn slim_hint(error: &slim::Error) -> Option<String> {
+    use closure::Error as E;
+    Some(match error {
+        slim::Error::Closure(E::NoEntryPoint) => {
+            "say what the image must be able to run with --entry COMMAND".to_owned()
+        }
+        slim::Error::Closure(E::EntryPointMissing { .. }) => {
+            "the image cannot start as it is; is it complete, and its PATH right?".to_owned()
+        }
+        slim::Error::Image(error) => return image_hint(error),
         _ => return None,
     })
 }
