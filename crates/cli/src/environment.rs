@@ -6,6 +6,7 @@
     reason = "the one place where these are read"
 )]
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -13,6 +14,16 @@ use image::transport::registry::{AuthFiles, Mirror, Proxy};
 use image::transport::{engine, registry};
 
 use crate::args::Network;
+
+/// Returns the value of a variable, also an empty one.
+pub(crate) fn value(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+/// Returns the whole environment, for commands of this machine.
+pub(crate) fn all() -> Vec<(OsString, OsString)> {
+    std::env::vars_os().collect()
+}
 
 fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())

@@ -107,6 +107,14 @@ impl Ui {
         format!("{style}{text}{style:#}")
     }
 
+    /// Says why the answer is no, and what could be done about it.
+    pub(crate) fn refusal(&self, text: &str, hint: &str) {
+        if !self.quiet {
+            self.line(text);
+            self.line(&format!("{} {hint}", self.paint("hint:", AnsiColor::Cyan)));
+        }
+    }
+
     /// Reports a failure with its causes and a hint, and returns its exit code.
     pub(crate) fn failure(&self, failure: &anyhow::Error) -> ExitCode {
         self.end();

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use layer::codec::Codec;
-use layer::codec::gzip::ParallelGzip;
+use layer::codec::gzip::{Level, ParallelGzip};
 
 use crate::error::{Error, Result};
 use crate::image::{Image, Layer};
@@ -11,16 +11,17 @@ use crate::manifest::{Descriptor, Manifest};
 use crate::media_type::{Family, MediaType};
 use crate::progress::Counted;
 use crate::transport::Context;
-use crate::transport::layout::Layout;
+use crate::transport::layout::{Layout, Pending};
 
-/// Stores a layer as a compressed blob. Returns its descriptor, and the bytes
-/// written: none if the blob was there already.
+/// Writes a layer as a compressed blob. Returns its descriptor, and the blob
+/// unless it was there already.
 pub(crate) fn store_layer(
     image: &Image,
     layer: &Layer<'_>,
     layout: &Layout,
+    level: Level,
     context: Context<'_>,
-) -> Result<(Descriptor, u64)> {
+) -> Result<(Descriptor, Option<Pending>)> {
     let source = layer.descriptor;
     let declared = codec(layer)?;
     let plain = is_plain(layer);
@@ -30,7 +31,7 @@ pub(crate) fn store_layer(
         ..Descriptor::new(MediaType::Layer(Family::Oci, codec), digest, size)
     };
     if !plain && layout.has(source) {
-        return Ok((describe(source.digest, source.size), 0));
+        return Ok((describe(source.digest, source.size), None));
     }
     let digest = source.digest;
     let failed = |source| Error::Blob { digest, source };
@@ -39,9 +40,9 @@ pub(crate) fn store_layer(
         inner: blob,
         progress: context.progress,
     };
-    let (stored, size) = layout.put(|output| {
+    let blob = layout.prepare(|output| {
         if plain {
-            let mut gzip = ParallelGzip::new(output, context.level, context.threads);
+            let mut gzip = ParallelGzip::new(output, level, context.threads);
             copy(&mut input, &mut gzip).map_err(failed)?;
             gzip.finish().map_err(failed)?;
         } else {
@@ -49,7 +50,7 @@ pub(crate) fn store_layer(
         }
         Ok(())
     })?;
-    Ok((describe(stored, size), size))
+    Ok((describe(blob.digest, blob.size), Some(blob)))
 }
 
 /// Returns whether a layer's blob is the tar itself, whatever it is declared as.

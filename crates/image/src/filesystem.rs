@@ -80,7 +80,7 @@ impl FileSystem {
                 });
             }
             drop(done);
-            let merged = merge(&layers, receivers);
+            let merged = merge(&layers, receivers, options.limits);
             let mut slices: Vec<Option<FileSlice>> = vec![None; layers.len()];
             let mut failed: Option<(usize, Error)> = None;
             for (at, result) in results {
@@ -110,8 +110,12 @@ impl FileSystem {
     }
 }
 
-fn merge(layers: &[Layer<'_>], receivers: Vec<Receiver<Vec<Member>>>) -> Result<(Tree, u64)> {
-    let mut tree = Tree::new();
+fn merge(
+    layers: &[Layer<'_>],
+    receivers: Vec<Receiver<Vec<Member>>>,
+    limits: Limits,
+) -> Result<(Tree, u64)> {
+    let mut tree = Tree::bounded(limits);
     let mut unpacked = 0;
     for (layer, members) in layers.iter().zip(receivers) {
         for member in members.into_iter().flatten() {
@@ -157,14 +161,23 @@ fn read_layer(
         return Ok(slice);
     }
     let blob = image.blobs().open(descriptor)?;
-    let (_, inflated) =
-        layer::codec::decompress(blob).map_err(|source| Error::Layer { digest, source })?;
+    let (_, inflated) = layer::codec::decompress(blob).map_err(|source| failed(digest, source))?;
     let spooled = options.spool.file()?;
     let length = index.run(Tee {
         input: inflated,
         copy: &spooled,
     })?;
     Ok(FileSlice::new(Arc::new(spooled), 0, length))
+}
+
+/// What a reader found wrong with the blob underneath is said at the blob's level.
+fn failed(digest: Digest, source: layer::Error) -> Error {
+    match source {
+        layer::Error::Read { source, .. } if source.kind() == io::ErrorKind::InvalidData => {
+            Error::Blob { digest, source }
+        }
+        source => Error::Layer { digest, source },
+    }
 }
 
 struct Indexer<'a> {
@@ -177,13 +190,7 @@ impl Indexer<'_> {
     /// Reads a layer's uncompressed bytes to their end; returns their number.
     fn run(&self, input: impl Read) -> Result<u64> {
         let digest = self.layer.descriptor.digest;
-        let wrap = |source: layer::Error| match source {
-            // Digest mismatches surface as read errors; say so at the blob's level.
-            layer::Error::Read { source, .. } if source.kind() == io::ErrorKind::InvalidData => {
-                Error::Blob { digest, source }
-            }
-            source => Error::Layer { digest, source },
-        };
+        let wrap = |source| failed(digest, source);
         let counted = Counted {
             inner: input,
             progress: self.options.progress,

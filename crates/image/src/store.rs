@@ -150,7 +150,15 @@ impl Store {
     pub fn find_id(&self, prefix: &str, platform: &Platform) -> Result<Option<Image>> {
         let mut found: BTreeMap<Digest, Image> = BTreeMap::new();
         for entry in self.entries()? {
-            let image = self.open_entry(&entry, platform)?;
+            let image = match self.open_entry(&entry, platform) {
+                Ok(image) => image,
+                // A damaged image is no reason not to find another.
+                Err(error) if !entry.descriptor.digest.hex().starts_with(prefix) => {
+                    tracing::debug!(%error, "an image of the store is damaged");
+                    continue;
+                }
+                Err(error) => return Err(error),
+            };
             let digests = [entry.descriptor.digest, image.id()];
             if digests
                 .iter()
@@ -231,7 +239,7 @@ impl Store {
             FlockOperation::NonBlockingLockExclusive,
         )?;
         let mut removed = Removed::default();
-        let left = self.layout.update(|index| {
+        let needed = self.layout.update(|index| {
             let (gone, left): (Vec<_>, Vec<_>) = index.manifests.drain(..).partition(|d| doomed(d));
             let label = |d: Descriptor| {
                 d.annotations
@@ -240,27 +248,34 @@ impl Store {
                     .unwrap_or(d.digest.to_string())
             };
             removed.names = gone.into_iter().map(label).collect();
-            index.manifests = left.clone();
-            Ok(left)
+            let needed = self.reachable(&left)?;
+            index.manifests = left;
+            Ok(needed)
         })?;
-        let needed = self.reachable(&left)?;
         let directory = self.layout.blobs();
-        let entries = std::fs::read_dir(&directory).map_err(Error::file("read", &directory))?;
-        for entry in entries.flatten() {
-            let name = entry.file_name();
-            let digest = format!("sha256:{}", name.to_string_lossy())
-                .parse::<Digest>()
-                .ok();
-            if digest.is_some_and(|digest| needed.contains(&digest)) {
-                continue;
+        for path in files_of(&directory)? {
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            let digest = format!("sha256:{name}").parse::<Digest>().ok();
+            if !digest.is_some_and(|digest| needed.contains(&digest)) {
+                removed.bytes += remove_file(&path)?;
+                removed.blobs.extend(digest);
             }
-            let size = entry.metadata().map_or(0, |metadata| metadata.len());
-            std::fs::remove_file(entry.path()).map_err(Error::file("remove", entry.path()))?;
-            removed.bytes += size;
-            removed.blobs.extend(digest);
         }
+        removed.bytes += self.sweep_root()?;
         removed.blobs.sort();
         Ok(removed)
+    }
+
+    /// Removes what writers of the index left behind when they were killed.
+    /// Returns the bytes freed.
+    fn sweep_root(&self) -> Result<u64> {
+        let root = self.layout.root();
+        let _lock = self.layout.lock()?;
+        let leftovers = files_of(root)?.into_iter().filter(|path| {
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            name.starts_with(layout::TEMPORARY)
+        });
+        leftovers.map(|path| remove_file(&path)).sum()
     }
 
     fn reachable(&self, entries: &[Descriptor]) -> Result<BTreeSet<Digest>> {
@@ -282,4 +297,16 @@ impl Store {
         }
         Ok(needed)
     }
+}
+
+fn files_of(directory: &Path) -> Result<Vec<PathBuf>> {
+    let entries = std::fs::read_dir(directory).map_err(Error::file("read", directory))?;
+    Ok(entries.flatten().map(|entry| entry.path()).collect())
+}
+
+/// Returns the bytes freed.
+fn remove_file(path: &Path) -> Result<u64> {
+    let size = path.symlink_metadata().map_or(0, |metadata| metadata.len());
+    std::fs::remove_file(path).map_err(Error::file("remove", path))?;
+    Ok(size)
 }

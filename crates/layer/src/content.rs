@@ -90,9 +90,11 @@ pub struct FileSliceReader {
 }
 
 impl FileSliceReader {
-    /// Moves `bytes` ahead without reading; past the end, reading gives nothing.
-    pub(crate) fn skip(&mut self, bytes: u64) {
-        self.position = self.position.saturating_add(bytes);
+    /// Moves `bytes` ahead without reading, at most to the end; returns how many.
+    pub(crate) fn skip(&mut self, bytes: u64) -> u64 {
+        let step = bytes.min(self.slice.length.saturating_sub(self.position));
+        self.position += step;
+        step
     }
 }
 

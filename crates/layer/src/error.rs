@@ -82,6 +82,16 @@ pub enum Error {
         /// The type flag of the header.
         kind: char,
     },
+    /// An extended header with something else where a number should be.
+    #[error("layer entry `{}` has the record `{key}` with the value `{}`", display(.path), display(.value.as_bytes()))]
+    Record {
+        /// The member's name.
+        path: Vec<u8>,
+        /// Which record.
+        key: String,
+        /// Its value.
+        value: String,
+    },
     /// A number that cannot be represented.
     #[error("layer entry `{}` has an impossible {field}: {value}", display(.path))]
     OutOfRange {

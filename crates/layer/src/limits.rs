@@ -6,7 +6,7 @@
 /// times, so without bounds a small download can fill memory or a disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// Members in one layer.
+    /// Members in one layer, and names in the tree of all layers.
     pub entries: u64,
     /// Uncompressed bytes of one layer.
     pub bytes: u64,

@@ -20,6 +20,9 @@ const BLOCK: u64 = 512;
 /// Longest path that the kernel takes (`PATH_MAX`, limits.h); longer ones cannot be unpacked anyway.
 const PATH_MAX: u32 = 4096;
 
+/// Runs of one sparse file; ten times what a large database file has.
+const MAX_RUNS: usize = 100_000;
+
 /// A member, and where its bytes are in the stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Member {
@@ -45,8 +48,9 @@ pub struct TarReader<R> {
     offset: u64,
     entries: u64,
     at_end: bool,
-    /// How to pass over contents without reading them, where that is possible.
-    seek: Option<fn(&mut R, u64)>,
+    /// How to pass over contents without reading them, where that is possible;
+    /// returns how many bytes there were to pass over.
+    seek: Option<fn(&mut R, u64) -> u64>,
 }
 
 impl TarReader<FileSliceReader> {
@@ -65,13 +69,17 @@ impl<R: Read> TarReader<R> {
         let tar_limits = TarLimits {
             max_metadata_size: limits.metadata,
             max_path_len: Some(PATH_MAX),
+            max_sparse_entries: MAX_RUNS,
             ..TarLimits::default()
         };
+        let mut parser = Parser::new(tar_limits);
+        // It takes times before 1970 for errors; `records` checks instead.
+        parser.set_ignore_pax_errors(true);
         Self {
             input,
             layer,
             limits,
-            parser: Parser::new(tar_limits),
+            parser,
             buffer: vec![0; CHUNK],
             start: 0,
             end: 0,
@@ -97,6 +105,10 @@ impl<R: Read> TarReader<R> {
             let available = self.end - self.start;
             if self.at_end && available == 0 {
                 return Ok(None); // no end marker: Go and GNU tar accept it too
+            }
+            let unread = &self.buffer[self.start..self.end];
+            if available == BLOCK as usize && wanted > available && unread.iter().all(|b| *b == 0) {
+                return Ok(None); // half an end marker: they accept that too
             }
             if available < wanted {
                 let missing = (wanted - available) as u64;
@@ -238,8 +250,15 @@ impl<R: Read> TarReader<R> {
             (self.start, self.end) = (0, 0);
             match self.seek {
                 Some(seek) if bytes > CHUNK as u64 => {
-                    seek(&mut self.input, bytes);
-                    self.offset += bytes;
+                    let passed = seek(&mut self.input, bytes);
+                    self.offset += passed;
+                    bytes -= passed;
+                    if bytes > 0 {
+                        return Err(Error::Truncated {
+                            offset: self.offset,
+                            missing: bytes,
+                        });
+                    }
                     return Ok(());
                 }
                 _ => self.read_more()?,
@@ -265,8 +284,9 @@ struct Placed {
 
 fn member(parsed: &ParsedEntry<'_>, placed: Placed, layer: u32) -> Result<Member> {
     let path = clean_member_name(&parsed.path)?;
+    let mtime = records(parsed, &path)?;
     let kind = kind(parsed, &path, placed.sparse.as_ref().map(|(_, size)| *size))?;
-    let metadata = metadata(parsed, &path)?;
+    let metadata = metadata(parsed, &path, mtime)?;
     let content = match kind {
         Kind::File { size } => Some(content(&path, placed, size, parsed.size, layer)?),
         _ => None,
@@ -290,7 +310,8 @@ fn content(path: &[u8], placed: Placed, size: u64, stored: u64, layer: u32) -> R
             let mut extents = Vec::with_capacity(map.len());
             for run in map.iter().filter(|run| run.length > 0) {
                 let run_end = run.offset.checked_add(run.length).filter(|e| *e <= size);
-                let fits = run.offset >= end && position + run.length <= stored;
+                let stored_end = run.length.checked_add(position);
+                let fits = run.offset >= end && stored_end.is_some_and(|end| end <= stored);
                 let (Some(run_end), true) = (run_end, fits) else {
                     let value = run.offset;
                     return Err(Error::OutOfRange {
@@ -357,7 +378,7 @@ fn hard_link_target(path: &[u8], target: &[u8]) -> Result<Vec<u8>> {
     })
 }
 
-fn metadata(parsed: &ParsedEntry<'_>, path: &[u8]) -> Result<Metadata> {
+fn metadata(parsed: &ParsedEntry<'_>, path: &[u8], mtime: Option<Time>) -> Result<Metadata> {
     let id = |field, value: u64| {
         u32::try_from(value).map_err(|_| Error::OutOfRange {
             path: path.to_vec(),
@@ -374,34 +395,98 @@ fn metadata(parsed: &ParsedEntry<'_>, path: &[u8]) -> Result<Metadata> {
         })
         .collect();
     xattrs.sort();
+    // GNU tar writes times before 1970 in two's complement, 88 bits of it; the
+    // parser keeps the lower 64, the topmost of which it takes for a value bit.
+    let whole = Time {
+        seconds: parsed.mtime.cast_signed(),
+        nanoseconds: 0,
+    };
     Ok(Metadata {
         mode: (parsed.mode & 0o7777) as u16,
         uid: id("owner", parsed.uid)?,
         gid: id("group", parsed.gid)?,
-        mtime: Time {
-            seconds: i64::try_from(parsed.mtime).unwrap_or(i64::MAX),
-            nanoseconds: parsed.pax.map_or(0, fraction_of_mtime),
-        },
+        mtime: mtime.unwrap_or(whole),
         xattrs,
     })
 }
 
-/// The parser keeps whole seconds; PAX has the rest: `mtime=1700000000.25`.
-fn fraction_of_mtime(pax: &[u8]) -> u32 {
-    let last = PaxExtensions::new(pax)
-        .flatten()
-        .filter(|record| record.key_bytes() == b"mtime")
-        .last();
-    let Some(record) = last else { return 0 };
-    let value = record.value_bytes();
-    let Some(dot) = value.iter().position(|b| *b == b'.') else {
-        return 0;
-    };
-    let digits = value[dot + 1..]
-        .iter()
-        .chain(std::iter::repeat(&b'0'))
-        .take(9);
-    digits.fold(0, |sum, digit| {
-        sum * 10 + u32::from(digit.wrapping_sub(b'0').min(9))
+/// Checks the numbers among the PAX records, since the parser passes over those
+/// that it cannot read, and returns the time, of which it keeps whole seconds only.
+fn records(parsed: &ParsedEntry<'_>, path: &[u8]) -> Result<Option<Time>> {
+    let mut mtime = None;
+    for record in PaxExtensions::new(parsed.pax.unwrap_or_default()).flatten() {
+        let (key, value) = (record.key_bytes(), record.value_bytes());
+        let text = std::str::from_utf8(value).ok();
+        let is_number = match key {
+            b"mtime" => {
+                mtime = text.and_then(time);
+                mtime.is_some()
+            }
+            b"size"
+            | b"uid"
+            | b"gid"
+            | b"GNU.sparse.size"
+            | b"GNU.sparse.realsize"
+            | b"GNU.sparse.offset"
+            | b"GNU.sparse.numbytes" => text.is_some_and(|text| text.parse::<u64>().is_ok()),
+            _ => true,
+        };
+        if !is_number {
+            return Err(Error::Record {
+                path: path.to_vec(),
+                key: String::from_utf8_lossy(key).into_owned(),
+                value: String::from_utf8_lossy(value).into_owned(),
+            });
+        }
+    }
+    Ok(mtime)
+}
+
+/// Parses seconds with a sign and any number of decimals: `1700000000.25`, `-0.5`.
+fn time(text: &str) -> Option<Time> {
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
+    if !fraction.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    let seconds: i64 = whole.parse().ok()?;
+    let digits = fraction.bytes().chain(std::iter::repeat(b'0')).take(9);
+    let nanoseconds = digits.fold(0, |sum, digit| sum * 10 + u32::from(digit - b'0'));
+    // Kept is what to add to the second before, as the kernel has it.
+    Some(if whole.starts_with('-') && nanoseconds > 0 {
+        Time {
+            seconds: seconds.checked_sub(1)?,
+            nanoseconds: 1_000_000_000 - nanoseconds,
+        }
+    } else {
+        Time {
+            seconds,
+            nanoseconds,
+        }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_have_signs_and_fractions() {
+        for (text, want) in [
+            ("0", Some((0, 0))),
+            ("1700000000.25", Some((1_700_000_000, 250_000_000))),
+            ("1.0000000019", Some((1, 1))),
+            ("5.", Some((5, 0))),
+            ("-1", Some((-1, 0))),
+            ("-0.5", Some((-1, 500_000_000))),
+            ("-86400.25", Some((-86_401, 750_000_000))),
+            ("", None),
+            ("1.x", None),
+            ("1e9", None),
+            ("99999999999999999999", None),
+            ("-9223372036854775808.5", None),
+        ] {
+            let got = time(text).map(|time| (time.seconds, time.nanoseconds));
+            assert_eq!(got, want, "{text}");
+        }
+    }
 }

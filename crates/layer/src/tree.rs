@@ -19,6 +19,8 @@ use hashbrown::HashTable;
 
 use crate::content::Content;
 use crate::entry::{Metadata, Time, Xattr};
+use crate::error::{Error, Result};
+use crate::limits::Limits;
 
 /// A name in a directory of a [`Tree`]. Valid for the tree that made it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -99,6 +101,8 @@ pub struct Tree {
     index: HashTable<u32>,
     hasher: RandomState,
     live: usize,
+    /// Most nodes, those that were replaced among them.
+    limit: u32,
 }
 
 impl Default for Tree {
@@ -108,8 +112,15 @@ impl Default for Tree {
 }
 
 impl Tree {
-    /// Returns a tree with nothing but its root directory.
+    /// Returns a tree with nothing but its root directory, for as many names
+    /// as the default limits allow.
     pub fn new() -> Self {
+        Self::bounded(Limits::default())
+    }
+
+    /// Returns a tree with nothing but its root directory that takes at most
+    /// [`Limits::entries`] names, whether members or their implied parents.
+    pub fn bounded(limits: Limits) -> Self {
         let root = Node {
             name: 0,
             name_length: 0,
@@ -132,6 +143,7 @@ impl Tree {
             index: HashTable::new(),
             hasher: RandomState::new(),
             live: 1,
+            limit: u32::try_from(limits.entries).unwrap_or(NONE).min(NONE - 1),
         }
     }
 
@@ -285,8 +297,24 @@ impl Tree {
     }
 
     /// Adds the name `name` for `inode` to a directory that has no such entry.
-    fn link(&mut self, layer: u32, directory: NodeId, name: &[u8], inode: u32) -> NodeId {
+    ///
+    /// # Errors
+    /// [`Error::LimitExceeded`]: a member of a kilobyte may imply hundreds of
+    /// directories, so counting members alone does not bound memory.
+    fn link(&mut self, layer: u32, directory: NodeId, name: &[u8], inode: u32) -> Result<NodeId> {
         let at = self.nodes.len() as u32;
+        if at > self.limit {
+            return Err(Error::LimitExceeded {
+                what: "entries",
+                limit: self.limit.into(),
+            });
+        }
+        if self.names.len() + name.len() > u32::MAX as usize {
+            return Err(Error::LimitExceeded {
+                what: "bytes of names",
+                limit: u32::MAX.into(),
+            });
+        }
         let name_offset = self.names.len() as u32;
         self.names.extend_from_slice(name);
         let sibling = std::mem::replace(&mut self.nodes[directory.0 as usize].first_child, at);
@@ -315,7 +343,7 @@ impl Tree {
             let name = &names[node.name as usize..][..node.name_length as usize];
             hasher.hash_one((node.parent, name))
         });
-        NodeId(at)
+        Ok(NodeId(at))
     }
 
     /// Removes a name and everything below it.

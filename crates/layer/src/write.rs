@@ -7,7 +7,7 @@ use tar_core::builder::{EntryBuilder, ExtensionMode, HeaderBuilder};
 use tar_core::{EntryType, SparseEntry};
 
 use crate::content::{Content, Contents, Extents};
-use crate::entry::{Entry, Kind, Metadata};
+use crate::entry::{Entry, Kind, Metadata, Time};
 use crate::error::{Error, Result};
 use crate::tree::{InodeId, NodeId, NodeKind, Tree};
 
@@ -275,12 +275,8 @@ fn header(
             entry.entry_type(EntryType::Fifo);
         }
     }
-    if metadata.mtime.nanoseconds != 0 {
-        let time = format!(
-            "{}.{:09}",
-            metadata.mtime.seconds, metadata.mtime.nanoseconds
-        );
-        entry.add_pax("mtime", time.trim_end_matches('0'));
+    if metadata.mtime.nanoseconds != 0 || metadata.mtime.seconds < 0 {
+        entry.add_pax("mtime", decimal(metadata.mtime));
     }
     for xattr in &metadata.xattrs {
         // Names in PAX keys are text; the kernel's own are all ASCII.
@@ -288,4 +284,15 @@ fn header(
         entry.add_pax(&key, &xattr.value);
     }
     Ok(entry.finish_bytes())
+}
+
+/// Spells a time as PAX has it; before 1970 the fraction counts backwards too.
+fn decimal(time: Time) -> String {
+    let (sign, seconds, nanoseconds) = match (time.seconds, time.nanoseconds) {
+        (seconds @ 0.., nanoseconds) => ("", seconds.unsigned_abs(), nanoseconds),
+        (seconds, 0) => ("-", seconds.unsigned_abs(), 0),
+        (seconds, nanoseconds) => ("-", seconds.unsigned_abs() - 1, 1_000_000_000 - nanoseconds),
+    };
+    let text = format!("{sign}{seconds}.{nanoseconds:09}");
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use layer::read::TarReader;
 use layer::write::TarWriter;
-use layer::{Contents, Entry, FileSlice, Kind, Limits, Metadata, NodeId, Tree};
+use layer::{Contents, Entry, FileSlice, Kind, Limits, Metadata, NodeId, Time, Tree, Xattr};
 
 /// A merged file system and the bytes of its files.
 #[derive(Debug, Clone)]
@@ -24,6 +24,11 @@ impl TestTree {
     pub fn node(&self, path: &str) -> NodeId {
         let found = self.tree.lookup(path.as_bytes());
         found.unwrap_or_else(|| panic!("`{path}` is not in the test tree"))
+    }
+
+    /// Returns everything as text; see [`crate::dump`].
+    pub fn dump(&self) -> String {
+        crate::dump::tree(&self.tree, &self.contents, crate::dump::Fields::ALL)
     }
 
     /// Returns the absolute path of a node.
@@ -88,6 +93,55 @@ impl Builder {
     pub fn hard_link(self, path: &str, target: &str) -> Self {
         let kind = Kind::HardLink(trimmed(target));
         self.entry(path, kind, 0o644, Vec::new())
+    }
+
+    /// Adds a whiteout: what lower layers have at `path` is hidden.
+    #[must_use]
+    pub fn whiteout(self, path: &str) -> Self {
+        let (parent, name) = path.rsplit_once('/').unwrap_or(("", path));
+        self.file(&format!("{parent}/.wh.{name}"), "")
+    }
+
+    /// Hides everything that lower layers have in a directory.
+    #[must_use]
+    pub fn opaque(self, directory: &str) -> Self {
+        self.file(&format!("{directory}/.wh..wh..opq"), "")
+    }
+
+    /// Adds an entry of any kind without content.
+    #[must_use]
+    pub fn other(self, path: &str, kind: Kind) -> Self {
+        self.entry(path, kind, 0o644, Vec::new())
+    }
+
+    /// Sets the modification time of the entry that was added last.
+    ///
+    /// # Panics
+    /// When there is none.
+    #[must_use]
+    pub fn mtime(mut self, seconds: i64, nanoseconds: u32) -> Self {
+        let last = self.entries.last_mut().expect("no entry to date");
+        last.0.metadata.mtime = Time {
+            seconds,
+            nanoseconds,
+        };
+        self
+    }
+
+    /// Adds an extended attribute to the entry that was added last.
+    ///
+    /// # Panics
+    /// When there is none.
+    #[must_use]
+    pub fn xattr(mut self, name: &str, value: impl AsRef<[u8]>) -> Self {
+        let last = self.entries.last_mut().expect("no entry to give it to");
+        let xattrs = &mut last.0.metadata.xattrs;
+        xattrs.push(Xattr {
+            name: name.as_bytes().into(),
+            value: value.as_ref().into(),
+        });
+        xattrs.sort();
+        self
     }
 
     /// Sets the mode of the entry that was added last.
@@ -160,19 +214,33 @@ impl Builder {
 /// # Panics
 /// When one is no valid layer, or there is no room for temporary files.
 pub fn merge(layers: impl IntoIterator<Item = Vec<u8>>) -> TestTree {
-    let mut tree = Tree::new();
+    try_merge(layers, Limits::default()).expect("the layers are valid")
+}
+
+/// Merges layer tars that may be invalid.
+///
+/// # Errors
+/// What is wrong with the first one that is.
+///
+/// # Panics
+/// When there is no room for temporary files.
+pub fn try_merge(
+    layers: impl IntoIterator<Item = Vec<u8>>,
+    limits: Limits,
+) -> layer::Result<TestTree> {
+    let mut tree = Tree::bounded(limits);
     let mut slices = Vec::new();
     for (layer, tar) in layers.into_iter().enumerate() {
-        let mut reader = TarReader::new(&tar[..], layer as u32, Limits::default());
-        while let Some(member) = reader.next_member().expect("the layer is valid") {
-            tree.apply(layer as u32, member).expect("the layer applies");
+        let mut reader = TarReader::new(&tar[..], layer as u32, limits);
+        while let Some(member) = reader.next_member()? {
+            tree.apply(layer as u32, member)?;
         }
         slices.push(slice(&tar));
     }
-    TestTree {
+    Ok(TestTree {
         tree,
         contents: Contents::new(slices),
-    }
+    })
 }
 
 fn slice(bytes: &[u8]) -> FileSlice {

@@ -21,11 +21,21 @@ pub(crate) fn run(args: &Args, session: &Session<'_>) -> anyhow::Result<Answer> 
     for entry in session.store.entries()? {
         let platform = entry.descriptor.platform.clone();
         let platform = platform.unwrap_or_else(|| session.platform().clone());
-        let image = session.store.open_entry(&entry, &platform)?;
         let name = entry
             .name
             .as_ref()
             .map_or("<none>".to_owned(), image::Name::familiar);
+        let image = match session.store.open_entry(&entry, &platform) {
+            Ok(image) => image,
+            // It does not hide the others.
+            Err(error) => {
+                let error = anyhow::Error::from(error);
+                session
+                    .ui
+                    .warning(&format!("`{name}` is damaged: {error:#}"));
+                continue;
+            }
+        };
         let created = image.config().created().unwrap_or_default().to_owned();
         if args.ids {
             rows.push(vec![image.id().short()]);

@@ -60,7 +60,7 @@ pub(crate) fn run(args: &Args, session: &Session<'_>) -> anyhow::Result<Answer> 
     let length = io::copy(&mut input, &mut &spooled)?;
     let slice = FileSlice::new(std::sync::Arc::new(spooled), 0, length);
 
-    let mut tree = Tree::new();
+    let mut tree = Tree::bounded(context.limits);
     let mut reader = TarReader::seekable(slice.reader(), 0, context.limits);
     while let Some(member) = reader.next_member()? {
         tree.apply(0, member)?;

@@ -1,6 +1,7 @@
 //! `jettison rm`: images out of the local store, and the bytes that only they needed.
 
-use image::Reference;
+use image::store::Entry;
+use image::{Name, Reference};
 use serde_json::json;
 
 use super::Answer;
@@ -16,25 +17,33 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args, session: &Session<'_>) -> anyhow::Result<Answer> {
-    let mut digests = Vec::new();
-    let mut names = Vec::new();
+    let store = &session.store;
+    let entries = store.entries()?;
+    let mut doomed: Vec<Entry> = Vec::new();
     for text in &args.images {
         let reference = Reference::parse(text)?;
-        // All are looked up before any is removed.
-        match &reference {
-            Reference::Name(name) if name.digest.is_none() => {
-                session.open(&reference)?;
-                names.push(name.familiar());
-            }
-            _ => digests.push(session.open(&reference)?.image.digest()),
+        let id = match &reference {
+            Reference::Id(id) => store.find_id(id, session.platform())?,
+            _ => None,
+        };
+        // Not opened: a damaged image can be removed too.
+        let found = entries.iter().filter(|entry| match &reference {
+            Reference::Name(name) => is_named(entry, name),
+            _ => id
+                .as_ref()
+                .is_some_and(|image| image.digest() == entry.descriptor.digest),
+        });
+        let before = doomed.len();
+        doomed.extend(found.cloned());
+        if doomed.len() == before {
+            // All are looked up before any is removed.
+            let place = "the local store".to_owned();
+            let subject = reference.to_string();
+            return Err(image::Error::NotFound { subject, place }.into());
         }
     }
-    let removed = session.store.remove(|descriptor| {
-        let name = descriptor
-            .annotations
-            .get(image::transport::layout::REF_NAME);
-        digests.contains(&descriptor.digest) || name.is_some_and(|name| names.contains(name))
-    })?;
+    let removed =
+        store.remove(|descriptor| doomed.iter().any(|entry| entry.descriptor == *descriptor))?;
     let value = json!({
         "names": removed.names, "blobs": removed.blobs, "bytesFreed": removed.bytes,
     });
@@ -48,4 +57,13 @@ pub(crate) fn run(args: &Args, session: &Session<'_>) -> anyhow::Result<Answer> 
         .collect();
     session.ui.result(&value, &text)?;
     Ok(Answer::Yes)
+}
+
+/// Returns whether an image of the store is meant: by its name, or, where the
+/// name has one, by its digest.
+fn is_named(entry: &Entry, name: &Name) -> bool {
+    match name.digest {
+        Some(digest) => entry.descriptor.digest == digest,
+        None => entry.name.as_ref() == Some(name),
+    }
 }

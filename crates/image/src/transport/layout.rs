@@ -5,6 +5,8 @@
 //! that two writers do not lose each other's entry and a crash leaves the old
 //! index or the new one.
 
+mod write_behind;
+
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Read, Write};
@@ -12,7 +14,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use layer::FileSlice;
+use layer::codec::gzip::Level;
 
+use self::write_behind::WriteBehind;
 use super::{Context, Opened, Written};
 use crate::blob::{BlobSource, Blobs};
 use crate::digest::{Digest, HashingWriter};
@@ -26,6 +30,17 @@ use crate::platform::Platform;
 pub const REF_NAME: &str = "org.opencontainers.image.ref.name";
 /// Annotation that containerd and Docker write beside it: the whole name.
 const CONTAINERD_NAME: &str = "io.containerd.image.name";
+
+/// Beginning of the names of files that are not complete.
+pub(crate) const TEMPORARY: &str = ".tmp-";
+
+/// A blob that is written but not there yet; dropped, it leaves nothing behind.
+#[derive(Debug)]
+pub(crate) struct Pending {
+    temporary: tempfile::NamedTempFile,
+    pub(crate) digest: Digest,
+    pub(crate) size: u64,
+}
 
 /// A layout on disk.
 #[derive(Debug, Clone)]
@@ -73,6 +88,7 @@ impl Layout {
         let foreign = match std::fs::read_dir(root) {
             Ok(entries) => entries
                 .filter_map(|entry| Some(entry.ok()?.file_name()))
+                .filter(|name| !name.to_string_lossy().starts_with(TEMPORARY))
                 .any(|name| name != "blobs" && name != "oci-layout"),
             Err(_) => root.exists(),
         };
@@ -150,9 +166,12 @@ impl Layout {
     /// [`Error::Locked`], or when it cannot be read or written.
     pub fn update<T>(&self, change: impl FnOnce(&mut Index) -> Result<T>) -> Result<T> {
         let _lock = self.lock()?;
-        let mut index = self.index()?;
+        let before = self.index()?;
+        let mut index = before.clone();
         let result = change(&mut index)?;
-        self.write_index(&index)?;
+        if index != before {
+            self.write_index(&index)?;
+        }
         Ok(result)
     }
 
@@ -161,22 +180,52 @@ impl Layout {
     /// # Errors
     /// When `fill` fails or the blob cannot be written.
     pub fn put(&self, fill: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<(Digest, u64)> {
+        let pending = self.prepare(fill)?;
+        let (digest, size) = (pending.digest, pending.size);
+        self.commit(pending)?;
+        Ok((digest, size))
+    }
+
+    /// Writes what `fill` writes as a blob that is not there yet.
+    ///
+    /// # Errors
+    /// When `fill` fails or the blob cannot be written.
+    pub(crate) fn prepare(
+        &self,
+        fill: impl FnOnce(&mut dyn Write) -> Result<()>,
+    ) -> Result<Pending> {
         let blobs = self.blobs();
         let temporary = tempfile::Builder::new()
-            .prefix(".tmp-")
+            .prefix(TEMPORARY)
             .tempfile_in(&blobs)
             .map_err(Error::file("make a file in", &blobs))?;
-        let mut output = HashingWriter::new(io::BufWriter::with_capacity(1 << 20, temporary));
-        fill(&mut output)?;
-        let (output, digest, length) = output.finish();
-        let path = self.blob_path(&digest);
-        let temporary = output
-            .into_inner()
-            .map_err(|e| Error::file("write", &path)(e.into_error()))?;
-        if !path.exists() {
-            finish(temporary, &path)?;
+        let (result, digest, size) = {
+            let written = WriteBehind::new(temporary.as_file());
+            let mut output = HashingWriter::new(io::BufWriter::with_capacity(1 << 20, written));
+            fill(&mut output)?;
+            let (mut output, digest, size) = output.finish();
+            (output.flush(), digest, size)
+        };
+        result.map_err(Error::file("write", &blobs))?;
+        Ok(Pending {
+            temporary,
+            digest,
+            size,
+        })
+    }
+
+    /// Gives a blob that was prepared its name. One of the same name and size
+    /// that is there already stays.
+    ///
+    /// # Errors
+    /// When it cannot be synced or renamed.
+    pub(crate) fn commit(&self, pending: Pending) -> Result<()> {
+        let path = self.blob_path(&pending.digest);
+        let there = std::fs::metadata(&path).is_ok_and(|there| there.len() == pending.size);
+        if there {
+            return Ok(());
         }
-        Ok((digest, length))
+        finish(pending.temporary, &path)
     }
 
     /// Stores bytes as a blob.
@@ -199,6 +248,24 @@ impl Layout {
         )
     }
 
+    /// Takes back what [`Layout::create`] made, unless somebody uses it by now.
+    /// `before` says whether the directory and its index were there before.
+    fn undo(&self, [directory, index]: [bool; 2]) {
+        let Ok(_lock) = self.lock() else { return };
+        let blobs = self.blobs();
+        // Fails where there are blobs, and then nothing else is touched.
+        if index || std::fs::remove_dir(&blobs).is_err() {
+            return;
+        }
+        let _ = blobs.parent().map(std::fs::remove_dir);
+        for name in ["index.json", "oci-layout"] {
+            let _ = std::fs::remove_file(self.root.join(name));
+        }
+        if !directory {
+            let _ = std::fs::remove_dir(&self.root);
+        }
+    }
+
     fn write_index(&self, index: &Index) -> Result<()> {
         self.replace("index.json", &serde_json::to_vec(index).unwrap_or_default())
     }
@@ -206,7 +273,7 @@ impl Layout {
     fn replace(&self, name: &str, bytes: &[u8]) -> Result<()> {
         let path = self.root.join(name);
         let mut temporary = tempfile::Builder::new()
-            .prefix(".tmp-")
+            .prefix(TEMPORARY)
             .tempfile_in(&self.root)
             .map_err(Error::file("make a file in", &self.root))?;
         temporary
@@ -407,8 +474,16 @@ pub fn write(
     tag: Option<&str>,
     context: Context<'_>,
 ) -> Result<Written> {
+    let before = [root.exists(), root.join("index.json").exists()];
     let layout = Layout::create(root)?;
-    let (manifest, bytes) = write_blobs(image, &layout, context)?;
+    let written = write_blobs(image, &layout, context);
+    let (manifest, bytes) = match written {
+        Ok(written) => written,
+        Err(error) => {
+            layout.undo(before);
+            return Err(error);
+        }
+    };
     let mut descriptor = manifest.descriptor();
     descriptor.platform = Some(image.platform());
     if let Some(tag) = tag {
@@ -423,7 +498,8 @@ pub fn write(
     })
 }
 
-/// Writes everything but the entry of the index.
+/// Writes everything but the entry of the index. When something fails, no blob
+/// is left behind: none gets its name before all are written.
 pub(crate) fn write_blobs(
     image: &Image,
     layout: &Layout,
@@ -431,10 +507,18 @@ pub(crate) fn write_blobs(
 ) -> Result<(Manifest, u64)> {
     let mut bytes = 0;
     let mut layers = Vec::new();
+    let mut pending = Vec::new();
     for layer in image.layers() {
-        let (descriptor, written) = crate::convert::store_layer(image, &layer, layout, context)?;
+        // A disk is faster than the default level; a network is not.
+        let level = Level::FAST;
+        let (descriptor, blob) =
+            crate::convert::store_layer(image, &layer, layout, level, context)?;
         layers.push(descriptor);
-        bytes += written;
+        bytes += blob.as_ref().map_or(0, |blob| blob.size);
+        pending.extend(blob);
+    }
+    for blob in pending {
+        layout.commit(blob)?;
     }
     layout.put_bytes(image.config().bytes())?;
     let manifest = crate::convert::to_oci(image, layers);

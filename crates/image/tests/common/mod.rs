@@ -1,14 +1,13 @@
 //! What the tests of transports share.
-#![allow(dead_code, reason = "each test uses a part")]
+#![allow(dead_code, unused_imports, reason = "each test uses a part")]
 
 use std::collections::BTreeMap;
-use std::path::Path;
-use std::process::{Command, Stdio};
 
 use image::transport::Context;
 use image::transport::layout::Layout;
 use image::{Config, Image, NewImage, Platform, Silent, Spool};
 use layer::Metadata;
+pub(crate) use testkit::tools::{Running, has_tool, lacks, run};
 
 /// Scratch space, and the rest of a context.
 pub(crate) struct Bench {
@@ -100,78 +99,5 @@ pub(crate) fn read_all(image: &Image) -> Result<u64, String> {
 
 /// An error with its causes.
 pub(crate) fn chain(error: impl std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        source = error.source();
-    }
-    text
-}
-
-/// Returns whether a program is installed; says so when it is not, and fails
-/// where all are required.
-pub(crate) fn has_tool(name: &str) -> bool {
-    let found = Command::new("sh")
-        .args(["-c", &format!("command -v {name}")])
-        .stdout(Stdio::null())
-        .status()
-        .is_ok_and(|status| status.success());
-    if !found {
-        lacks(name);
-    }
-    found
-}
-
-/// Says that a test is left out for want of something.
-pub(crate) fn lacks(name: &str) {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "tests are told by their environment"
-    )]
-    let required = std::env::var("JETTISON_REQUIRE_TOOLS").is_ok_and(|value| value == "1");
-    assert!(!required, "`{name}` is required and not there");
-    let test = std::thread::current();
-    let test = test.name().unwrap_or("a test");
-    #[expect(clippy::print_stderr, reason = "a test that is left out says so")]
-    {
-        eprintln!("skipped: {test} needs `{name}`, which is not there");
-    }
-}
-
-/// Runs a program that must succeed; returns what it prints.
-pub(crate) fn run(program: &str, arguments: &[&str]) -> String {
-    let output = Command::new(program).args(arguments).output().unwrap();
-    let error = String::from_utf8_lossy(&output.stderr);
-    assert!(
-        output.status.success(),
-        "{program} {arguments:?}: {error}{}",
-        String::from_utf8_lossy(&output.stdout)
-    );
-    String::from_utf8(output.stdout).unwrap()
-}
-
-/// A program that runs until it is dropped.
-pub(crate) struct Running(std::process::Child);
-
-impl Running {
-    pub(crate) fn start(program: &str, arguments: &[&str], log: &Path) -> Self {
-        let log = std::fs::File::create(log).unwrap();
-        let child = Command::new(program)
-            .args(arguments)
-            .stdin(Stdio::null())
-            .stdout(log.try_clone().unwrap())
-            .stderr(log)
-            .spawn()
-            .unwrap();
-        Self(child)
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
+    testkit::chain(&error)
 }

@@ -22,6 +22,10 @@ impl Level {
     /// A little smaller than zlib's default, and faster.
     pub const DEFAULT: Self = Self(6);
 
+    /// For contents that are only moved: 2.2 times as fast as [`Level::DEFAULT`]
+    /// and 8 % larger, which is 2 % larger than what skopeo writes.
+    pub const FAST: Self = Self(1);
+
     /// Returns level `level`, between 1 and 12.
     pub fn new(level: i32) -> Option<Self> {
         (1..=12).contains(&level).then_some(Self(level))

@@ -74,7 +74,7 @@ impl Tree {
             None => {}
         }
         let inode = self.add_inode(kind, entry.metadata);
-        self.link(layer, parent, name, inode);
+        self.link(layer, parent, name, inode)?;
         Ok(())
     }
 
@@ -108,11 +108,15 @@ impl Tree {
         let inode = self.inode(target).0;
         let parent = self.make_parent(layer, path)?;
         match self.child(parent, name) {
-            Some(old) if self.inode(old).0 == inode => return Ok(()),
+            Some(old) if self.inode(old).0 == inode => {
+                // Made again: a whiteout of this layer does not hide it.
+                self.nodes[old.index()].layer = layer as u16;
+                return Ok(());
+            }
             Some(old) => self.unlink(old),
             None => {}
         }
-        self.link(layer, parent, name, inode);
+        self.link(layer, parent, name, inode)?;
         Ok(())
     }
 
@@ -184,7 +188,7 @@ impl Tree {
                         ..Metadata::default()
                     };
                     let inode = self.add_inode(NodeKind::Directory, metadata);
-                    self.link(layer, at, &name, inode)
+                    self.link(layer, at, &name, inode)?
                 }
             };
         }

@@ -61,11 +61,14 @@ fn prepare(image: &Image, scratch: &Layout, context: Context<'_>) -> Result<(Man
     }
     let mut layers = Vec::new();
     for layer in image.layers() {
-        layers.push(if convert::is_plain(&layer) {
-            convert::store_layer(image, &layer, scratch, context)?.0
+        if convert::is_plain(&layer) {
+            let level = context.level;
+            let (descriptor, blob) = convert::store_layer(image, &layer, scratch, level, context)?;
+            layers.push(descriptor);
+            blob.map_or(Ok(()), |blob| scratch.commit(blob))?;
         } else {
-            convert::describe_oci(&layer)?
-        });
+            layers.push(convert::describe_oci(&layer)?);
+        }
     }
     let manifest = convert::to_oci(image, layers);
     let scratch = Scratch {
