@@ -87,7 +87,9 @@ pub(crate) struct Network {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     Slim(commands::slim::Args),
+    Verify(Box<commands::verify::Args>),
     Why(commands::why::Args),
+    Run(Box<commands::run::Args>),
     Copy(commands::copy::Args),
     Pull(commands::pull::Args),
     Push(commands::push::Args),

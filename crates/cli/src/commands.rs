@@ -8,7 +8,9 @@ pub(crate) mod man;
 pub(crate) mod pull;
 pub(crate) mod push;
 pub(crate) mod rm;
+pub(crate) mod run;
 pub(crate) mod slim;
+pub(crate) mod verify;
 pub(crate) mod why;
 
 use crate::args::{Args, Command};
@@ -22,10 +24,8 @@ pub(crate) enum Answer {
     /// Done, or the answer is yes.
     Yes,
     /// The answer is no: findings, a gate, a proof that failed.
-    #[allow(dead_code)]
     No,
     /// The exit code of a program that was run.
-    #[allow(dead_code)]
     Code(u8),
 }
 
@@ -49,7 +49,9 @@ pub(crate) fn run(args: Args, ui: &Ui) -> anyhow::Result<Answer> {
         Command::Push(args) => push::run(&args, &session()?),
         Command::Images(args) => images::run(&args, &session()?),
         Command::Rm(args) => rm::run(&args, &session()?),
+        Command::Run(args) => Ok(run::run(&args, session(), ui)),
         Command::Slim(args) => slim::run(&args, &session()?),
+        Command::Verify(args) => verify::run(&args, &session()?),
         Command::Why(args) => why::run(&args, &session()?),
         Command::Completions(args) => completions::run(&args, ui),
         Command::Man(args) => man::run(&args, ui),

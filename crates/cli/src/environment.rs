@@ -6,6 +6,7 @@
     reason = "the one place where these are read"
 )]
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -13,6 +14,16 @@ use image::transport::registry::{AuthFiles, Mirror, Proxy};
 use image::transport::{engine, registry};
 
 use crate::args::Network;
+
+/// Returns the value of a variable, also an empty one.
+pub(crate) fn value(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+/// Returns the whole environment, for commands of this machine.
+pub(crate) fn all() -> Vec<(OsString, OsString)> {
+    std::env::vars_os().collect()
+}
 
 fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
@@ -119,4 +130,16 @@ pub(crate) fn parse_mirror(text: &str) -> Result<Mirror, String> {
         base: base.to_owned(),
         turn: Default::default(),
     })
+}
+
+/// Returns a text that is another one for every build of this program.
+pub(crate) fn program() -> String {
+    use std::os::unix::fs::MetadataExt;
+    let built = std::env::current_exe()
+        .and_then(std::fs::metadata)
+        .map_or_else(
+            |_| String::new(),
+            |m| format!("{}-{}.{}", m.len(), m.mtime(), m.mtime_nsec()),
+        );
+    format!("{} {built}", env!("CARGO_PKG_VERSION"))
 }

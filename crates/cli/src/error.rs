@@ -2,7 +2,7 @@
 
 use std::io;
 
-use jettison::{closure, slim};
+use jettison::{closure, container, probe, slim, verify};
 
 /// Done.
 pub(crate) const DONE: u8 = 0;
@@ -38,6 +38,20 @@ pub(crate) fn code(failure: &anyhow::Error) -> u8 {
     for cause in failure.chain() {
         if cause.is::<Usage>() {
             return INPUT;
+        }
+        if cause.is::<probe::Invalid>()
+            || matches!(cause.downcast_ref(), Some(verify::Error::Mistake { .. }))
+        {
+            return INPUT;
+        }
+        if let Some(error) = cause.downcast_ref::<container::Error>() {
+            match error {
+                container::Error::Platform { .. }
+                | container::Error::NoCommand
+                | container::Error::Unknown { .. }
+                | container::Error::Relative { .. } => return INPUT,
+                _ => {}
+            }
         }
         if let Some(error) = cause.downcast_ref::<image::Error>() {
             return image_code(error);
@@ -92,6 +106,14 @@ pub(crate) fn hint(failure: &anyhow::Error) -> Option<String> {
         if let Some(usage) = cause.downcast_ref::<Usage>() {
             return usage.hint.clone();
         }
+        if let Some(error) = cause.downcast_ref::<container::Error>() {
+            return container_hint(error);
+        }
+        if let Some(verify::Error::Mistake { .. }) = cause.downcast_ref() {
+            return Some(
+                "try it with `jettison run`; what is slow to start needs --wait-for".to_owned(),
+            );
+        }
         if let Some(error) = cause.downcast_ref::<image::Error>() {
             return image_hint(error);
         }
@@ -132,6 +154,25 @@ fn image_hint(error: &image::Error) -> Option<String> {
         E::Layer { source, .. } => return layer_hint(source),
         E::Denied { .. } => "log in first, as with `docker login` or `skopeo login`".to_owned(),
         E::Locked(_) => "wait for the other jettison to finish, or use another --store".to_owned(),
+        _ => return None,
+    })
+}
+
+fn container_hint(error: &container::Error) -> Option<String> {
+    use container::Error as E;
+    Some(match error {
+        E::Platform { .. } => {
+            "an index may have another with --platform; without running it, it is slimmed with \
+             --no-verify"
+                .to_owned()
+        }
+        E::NoCommand => "name one after the image, as in `jettison run IMAGE COMMAND`".to_owned(),
+        E::Unknown { .. } => "a user can also be a number, as in --user 1000:1000".to_owned(),
+        E::Sandbox(sandbox::Error::Namespaces { .. }) => {
+            "user namespaces may be switched off here: see the sysctls user.max_user_namespaces, \
+             kernel.unprivileged_userns_clone and kernel.apparmor_restrict_unprivileged_userns"
+                .to_owned()
+        }
         _ => return None,
     })
 }

@@ -6,8 +6,10 @@
 
 mod args;
 mod commands;
+mod container_flags;
 mod environment;
 mod error;
+mod proof;
 mod session;
 mod size;
 mod ui;

@@ -1,6 +1,6 @@
 //! What every command needs: the store, scratch space, and the environment.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use image::transport::{self, Context, Opened, Remote, Written, engine, registry};
 use image::{Image, LoadOptions, Name, Platform, Reference, Spool, Store};
@@ -67,6 +67,11 @@ impl<'u> Session<'u> {
             threads: self.threads,
             progress: self.ui,
         }
+    }
+
+    /// Returns the directory for large temporary things.
+    pub(crate) fn scratch(&self) -> &Path {
+        self.spool.directory()
     }
 
     pub(crate) fn platform(&self) -> &Platform {

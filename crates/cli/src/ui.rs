@@ -52,11 +52,6 @@ impl Ui {
         }
     }
 
-    /// Returns whether results are wanted as JSON.
-    pub(crate) fn json(&self) -> bool {
-        self.json
-    }
-
     /// Prints a result: `value` as JSON if that is wanted, else `text`.
     pub(crate) fn result(&self, value: &impl Serialize, text: &str) -> anyhow::Result<()> {
         let mut output = std::io::stdout().lock();
@@ -105,6 +100,14 @@ impl Ui {
         }
         let style = Style::new().bold().fg_color(Some(colour.into()));
         format!("{style}{text}{style:#}")
+    }
+
+    /// Says why the answer is no, and what could be done about it.
+    pub(crate) fn refusal(&self, text: &str, hint: &str) {
+        if !self.quiet {
+            self.line(text);
+            self.line(&format!("{} {hint}", self.paint("hint:", AnsiColor::Cyan)));
+        }
     }
 
     /// Reports a failure with its causes and a hint, and returns its exit code.

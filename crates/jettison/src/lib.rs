@@ -11,8 +11,11 @@
 //! Nothing of an image is run to find that out; everything is decided from its bytes.
 
 pub mod closure;
+pub mod container;
 pub mod elf;
 pub mod loader;
 pub mod packages;
+pub mod probe;
 pub mod script;
 pub mod slim;
+pub mod verify;

@@ -12,6 +12,7 @@ use serde_json::json;
 
 use super::Answer;
 use crate::error::Usage;
+use crate::proof::{self, ProbeFlags, Side as Proved};
 use crate::session::Session;
 use crate::size::human;
 use crate::ui::table;
@@ -36,8 +37,10 @@ pub(crate) struct Args {
     report: Option<PathBuf>,
     #[command(flatten)]
     keep: Keep,
+    #[command(flatten)]
+    probes: ProbeFlags,
     /// Write the image without proving that it works
-    #[arg(long)]
+    #[arg(long, help_heading = "Proof")]
     no_verify: bool,
 }
 
@@ -81,7 +84,11 @@ pub(crate) fn run(args: &Args, session: &Session<'_>) -> anyhow::Result<Answer> 
         .iter()
         .map(|text| Reference::parse(text))
         .collect::<Result<_, _>>()?;
+    let proof = args.probes.plan()?;
     let opened = session.open(&source)?;
+    if !args.no_verify {
+        jettison::container::check_platform(&opened.image)?;
+    }
     let own = opened.name.clone().or_else(|| source.name());
     let name = match (&args.tag, &own) {
         (Some(tag), _) => Name::parse(tag)?,
@@ -93,36 +100,68 @@ pub(crate) fn run(args: &Args, session: &Session<'_>) -> anyhow::Result<Answer> 
             ));
         }
     };
-    let options = args.keep.options();
+    let mut options = args.keep.options();
+    options.entries.extend(proof::commands(&proof));
     let guard = session.store.writing()?;
-    let slot = Slot::new(&session.store, &opened.image, &options);
+    let program = crate::environment::program();
+    let slot = Slot::new(&session.store, &opened.image, &options, &program);
     let remembered = if args.report.is_some() {
         None
     } else {
         slot.get(&session.store)
     };
-    let (result, summary) = match remembered {
-        Some((remembered, image)) => (image, remembered.summary),
+    let (result, summary, files) = match remembered {
+        Some((remembered, image)) => (image, remembered.summary, None),
         None => make(args, session, &opened.image, &options, &slot)?,
     };
-    drop(guard);
+    let label = own
+        .as_ref()
+        .map_or_else(|| source.to_string(), Name::familiar);
+    let verdict = if args.no_verify {
+        None
+    } else {
+        let original = Proved {
+            name: &label,
+            image: &opened.image,
+            files,
+        };
+        let other = Proved {
+            name: &name.familiar(),
+            image: &result,
+            files: None,
+        };
+        Some(proof::prove(session, original, other, &proof)?)
+    };
+    let proven = verdict.as_ref().map(|verdict| verdict.same);
+    let value = json!({
+        "name": name.familiar(), "proven": proven == Some(true), "written": proven != Some(false),
+        "summary": summary, "verdict": verdict,
+    });
+    let mut text = verdict.as_ref().map(proof::text).unwrap_or_default();
+    if let Some(verdict) = verdict.as_ref().filter(|verdict| !verdict.same) {
+        session.ui.result(&value, &text)?;
+        session.ui.refusal(
+            &format!("{}; it was not written", proof::summary(verdict, &name.familiar())),
+            "keep what it misses with --include PATH or --entry COMMAND, or write it unproven with --no-verify",
+        );
+        return Ok(Answer::No);
+    }
     let annotations = own
         .iter()
         .map(|own| (SOURCE_NAME.to_owned(), own.familiar()))
         .collect::<BTreeMap<_, _>>();
     session.store.tag(&result, &name, annotations)?;
+    drop(guard);
     for output in &outputs {
         session.write(&result, output, Some(&name))?;
         session.ui.status(&format!("wrote {output}"));
     }
-    let label = own.map_or_else(|| source.to_string(), |own| own.familiar());
-    let value = json!({ "name": name.familiar(), "proven": false, "summary": summary });
-    session
-        .ui
-        .result(&value, &sizes(&label, &name.familiar(), &summary))?;
-    if args.no_verify {
-        session.ui.status("unproven: --no-verify was given");
-    }
+    text.push_str(&sizes(&label, &name.familiar(), &summary));
+    session.ui.result(&value, &text)?;
+    session.ui.status(&verdict.map_or_else(
+        || "unproven: --no-verify was given".to_owned(),
+        |verdict| proof::summary(&verdict, &name.familiar()),
+    ));
     Ok(Answer::Yes)
 }
 
@@ -132,7 +171,7 @@ fn make(
     source: &Image,
     options: &Options,
     slot: &Slot,
-) -> anyhow::Result<(Image, Summary)> {
+) -> anyhow::Result<(Image, Summary, Option<FileSystem>)> {
     let ui = session.ui;
     ui.begin("reading", Some(source.stored_size()));
     let files = FileSystem::load(source, session.load_options())?;
@@ -182,7 +221,8 @@ fn make(
         manifest,
         summary: summary.clone(),
     });
-    Ok((made.image, summary))
+    drop(plan);
+    Ok((made.image, summary, Some(files)))
 }
 
 /// The table that every command ends with: before and after, side by side.

@@ -1,0 +1,343 @@
+//! Putting a question to a container.
+
+use std::ffi::OsString;
+use std::io::{self, Write};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
+use std::time::{Duration, Instant};
+
+use image::Digest;
+use sandbox::{Container, Exec, ExitStatus, HostCommand, Process, Stdio, Streams};
+
+use super::Surroundings;
+use super::output::Stream;
+use super::side::{self, Side};
+use crate::container;
+use crate::probe::http::{self, exchange};
+use crate::probe::{Command, Compare, Probe, Request, normalise, split_words};
+
+/// How long a port that refuses connections, or a server that says it is not ready (503), is asked again.
+const PATIENCE: Duration = Duration::from_secs(5);
+const INTERVAL: Duration = Duration::from_millis(50);
+/// How long a port may take to show whether it speaks HTTP.
+const RECOGNISE: Duration = Duration::from_secs(5);
+/// HTTP: service unavailable.
+const UNAVAILABLE: u16 = 503;
+
+/// What came back.
+#[derive(Debug, Clone)]
+pub(super) struct Answer {
+    pub(super) status: Status,
+    /// The rest, ready to be compared.
+    pub(super) parts: Vec<Part>,
+}
+
+/// The short form of an answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Status {
+    Exit(ExitStatus),
+    Http(u16),
+    Connected,
+    /// There was none, for this reason.
+    None(String),
+}
+
+/// A part of an answer, normalised.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Part {
+    pub(super) name: &'static str,
+    pub(super) text: String,
+}
+
+impl Answer {
+    fn none(reason: impl Into<String>) -> Self {
+        Self {
+            status: Status::None(reason.into()),
+            parts: Vec::new(),
+        }
+    }
+
+    /// Returns what is wrong with it as the original's answer.
+    pub(super) fn mistake(&self, probe: &Probe) -> Option<String> {
+        match (&self.status, &probe.request) {
+            (Status::None(reason), _) => Some(reason.clone()),
+            (Status::Http(status), Request::Http(request)) => (!request.expect.allows(*status))
+                .then(|| match request.expect {
+                    http::Expect::Status(expected) => {
+                        format!("it answers {status} instead of {expected}")
+                    }
+                    _ => format!("it answers {status}; if that is right, write => {status}"),
+                }),
+            (Status::Exit(status), Request::Exec(command) | Request::Host(command)) => {
+                (status.code() != command.expect).then(|| {
+                    let said = self.parts.iter().rev().find(|part| !part.text.is_empty());
+                    let said = said.and_then(|part| part.text.lines().last());
+                    let said = said.map_or(String::new(), |line| format!(": {line}"));
+                    let code = status.code();
+                    format!("it exits with {code} instead of {}{said}", command.expect)
+                })
+            }
+            _ => None,
+        }
+    }
+}
+
+impl std::fmt::Display for Status {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Exit(ExitStatus::Code(code)) => write!(f, "exit code {code}"),
+            Self::Exit(ExitStatus::Signal(signal)) => write!(f, "ended by signal {signal}"),
+            Self::Http(status) => write!(f, "HTTP {status}"),
+            Self::Connected => f.write_str("connected"),
+            Self::None(reason) => f.write_str(reason),
+        }
+    }
+}
+
+/// Asks one thing. Errors are those of this machine; that there is no answer is an answer.
+pub(super) fn ask(
+    side: &mut Side,
+    probe: &Probe,
+    surroundings: &Surroundings<'_>,
+    timeout: Duration,
+) -> Result<Answer, container::Error> {
+    let mut answer = match &probe.request {
+        Request::Exec(command) => exec(side, command, timeout)?,
+        Request::Host(command) => host(side, command, surroundings, timeout)?,
+        Request::Http(request) => match (side.alive(), request.port) {
+            (Some(running), Some(port)) => ask_http(&running.container, port, request, timeout),
+            (Some(_), None) => Answer::none("no port speaks HTTP; name one as in :8080/"),
+            (None, _) => Answer::none(NOT_RUNNING),
+        },
+        Request::Tcp(port) => match side.alive() {
+            Some(running) => match connect(&running.container, *port, PATIENCE) {
+                Ok(_) => Answer {
+                    status: Status::Connected,
+                    parts: Vec::new(),
+                },
+                Err(error) => Answer::none(format!("cannot connect to port {port}: {error}")),
+            },
+            None => Answer::none(NOT_RUNNING),
+        },
+    };
+    if probe.compare == Compare::Status && answer.mistake(probe).is_none() {
+        answer.parts.clear();
+    }
+    Ok(answer)
+}
+
+const NOT_RUNNING: &str = "the container does not run any more";
+
+/// Runs a command beside the container's own, or, when that has done its work, in a container for itself.
+fn exec(side: &mut Side, command: &Command, timeout: Duration) -> Result<Answer, container::Error> {
+    let words = match split_words(&command.line) {
+        Ok(words) => words,
+        Err(invalid) => return Ok(Answer::none(invalid.to_string())),
+    };
+    let argv: Vec<OsString> = words.into_iter().map(OsString::from).collect();
+    let streams = streams(command);
+    let spec = side.spec.clone();
+    if let Some(running) = side.alive() {
+        let exec = Exec {
+            argv,
+            env: spec.env,
+            cwd: spec.cwd,
+            user: spec.user,
+            streams,
+            terminal: false,
+        };
+        return match running.container.exec(&exec) {
+            Ok(process) => finish(process, command, timeout),
+            Err(error) => side::blame(error).map(Answer::none),
+        };
+    }
+    let spec = sandbox::Spec {
+        argv,
+        streams,
+        ..spec
+    };
+    match sandbox::spawn(&spec) {
+        Ok(container) => finish(container, command, timeout),
+        Err(error) => side::blame(error).map(Answer::none),
+    }
+}
+
+fn host(
+    side: &mut Side,
+    command: &Command,
+    surroundings: &Surroundings<'_>,
+    timeout: Duration,
+) -> Result<Answer, container::Error> {
+    let Some(running) = side.alive() else {
+        return Ok(Answer::none(NOT_RUNNING));
+    };
+    let process = running.container.host_command(&HostCommand {
+        argv: ["sh", "-c", &command.line].map(OsString::from).to_vec(),
+        env: surroundings.env.clone(),
+        cwd: surroundings.cwd.clone(),
+        streams: streams(command),
+    })?;
+    finish(process, command, timeout)
+}
+
+fn streams(command: &Command) -> Streams {
+    let stdin = if command.stdin.is_empty() {
+        Stdio::Null
+    } else {
+        Stdio::Piped
+    };
+    Streams {
+        stdin,
+        ..Streams::all(Stdio::Piped)
+    }
+}
+
+/// A program with pipes that ends.
+trait Program {
+    fn take(&mut self) -> [Option<std::fs::File>; 3];
+    fn wait_timeout(&mut self, timeout: Duration) -> Result<Option<ExitStatus>, sandbox::Error>;
+    fn kill(&mut self) -> Result<ExitStatus, sandbox::Error>;
+}
+
+macro_rules! program {
+    ($type:ty) => {
+        impl Program for $type {
+            fn take(&mut self) -> [Option<std::fs::File>; 3] {
+                [self.take_stdin(), self.take_stdout(), self.take_stderr()]
+            }
+            fn wait_timeout(
+                &mut self,
+                timeout: Duration,
+            ) -> Result<Option<ExitStatus>, sandbox::Error> {
+                <$type>::wait_timeout(self, timeout)
+            }
+            fn kill(&mut self) -> Result<ExitStatus, sandbox::Error> {
+                <$type>::kill(self)
+            }
+        }
+    };
+}
+program!(Process);
+program!(Container);
+
+/// Waits for a program and collects what it writes.
+fn finish(
+    mut program: impl Program,
+    command: &Command,
+    timeout: Duration,
+) -> Result<Answer, container::Error> {
+    let [stdin, stdout, stderr] = program.take();
+    let (stdout, stderr) = (Stream::read(stdout), Stream::read(stderr));
+    if let Some(mut stdin) = stdin {
+        let text = command.stdin.clone();
+        // A program that does not read its input may end first.
+        std::thread::spawn(move || drop(stdin.write_all(text.as_bytes())));
+    }
+    let Some(status) = program.wait_timeout(timeout)? else {
+        program.kill()?;
+        let seconds = timeout.as_secs_f64();
+        return Ok(Answer::none(format!("it does not end within {seconds} s")));
+    };
+    Ok(Answer {
+        status: Status::Exit(status),
+        parts: parts(&stdout, &stderr),
+    })
+}
+
+/// What an ended program wrote, ready to be compared.
+pub(super) fn parts(stdout: &Stream, stderr: &Stream) -> Vec<Part> {
+    let part = |name, stream: &Stream| {
+        stream.settle();
+        let text = comparable(&stream.bytes());
+        Part { name, text }
+    };
+    vec![part("stdout", stdout), part("stderr", stderr)]
+}
+
+/// Text is normalised; of anything else the digest is compared.
+fn comparable(bytes: &[u8]) -> String {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => normalise::text(text),
+        Err(_) => format!("{} bytes, {}\n", bytes.len(), Digest::of(bytes)),
+    }
+}
+
+fn ask_http(
+    container: &Container,
+    port: u16,
+    request: &http::Request,
+    timeout: Duration,
+) -> Answer {
+    let began = Instant::now();
+    loop {
+        let answer = connect(container, port, PATIENCE)
+            .and_then(|connection| exchange_within(connection, request, timeout));
+        let unavailable = matches!(&answer, Ok(response) if response.status == UNAVAILABLE);
+        if unavailable && !request.expect.allows(UNAVAILABLE) && began.elapsed() < PATIENCE {
+            std::thread::sleep(INTERVAL);
+            continue;
+        }
+        return match answer {
+            Ok(response) => {
+                let headers = normalise::headers(&response.headers, request.method == "HEAD");
+                let body = comparable(&response.body);
+                let part = |name, text| Part { name, text };
+                Answer {
+                    status: Status::Http(response.status),
+                    parts: vec![part("headers", headers), part("body", body)],
+                }
+            }
+            Err(error) => Answer::none(format!("port {port} does not answer: {error}")),
+        };
+    }
+}
+
+fn exchange_within(
+    connection: TcpStream,
+    request: &http::Request,
+    timeout: Duration,
+) -> io::Result<http::Response> {
+    connection.set_read_timeout(Some(timeout))?;
+    connection.set_write_timeout(Some(timeout))?;
+    exchange(connection, request)
+}
+
+/// Connects to a port of a container, and for a while again if nobody listens yet.
+fn connect(container: &Container, port: u16, patience: Duration) -> io::Result<TcpStream> {
+    let began = Instant::now();
+    let addresses = [
+        SocketAddr::from((Ipv4Addr::LOCALHOST, port)),
+        SocketAddr::from((Ipv6Addr::LOCALHOST, port)),
+    ];
+    loop {
+        let [first, second] = addresses.map(|address| container.tcp_connect(address, patience));
+        match first.or_else(|error| second.map_err(|_| error)) {
+            Err(error)
+                if error.kind() == io::ErrorKind::ConnectionRefused
+                    && began.elapsed() < patience =>
+            {
+                std::thread::sleep(INTERVAL);
+            }
+            other => return other,
+        }
+    }
+}
+
+/// Returns whether a request is answered at once with a status below 400.
+pub(super) fn answers(container: &Container, port: u16, request: &http::Request) -> bool {
+    connect(container, port, Duration::ZERO)
+        .and_then(|connection| exchange_within(connection, request, RECOGNISE))
+        .is_ok_and(|response| response.status < 400)
+}
+
+/// Returns those ports that speak HTTP.
+pub(super) fn http_ports(side: &Side, ports: &[u16]) -> Vec<u16> {
+    let Some(running) = side.running() else {
+        return Vec::new();
+    };
+    let speaks = |port: &u16| {
+        connect(&running.container, *port, Duration::ZERO)
+            .and_then(|connection| exchange_within(connection, &http::Request::get("/"), RECOGNISE))
+            .is_ok()
+    };
+    ports.iter().copied().filter(speaks).collect()
+}

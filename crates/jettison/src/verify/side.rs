@@ -1,0 +1,174 @@
+//! One image, running.
+
+use std::time::{Duration, Instant};
+
+use sandbox::{Container, ExitStatus, Spec, Stdio, Streams};
+
+use super::output::Stream;
+use super::{Subject, Surroundings};
+use crate::container::{self, Settings, Unpacked};
+
+/// How many lines of a container's output are shown when it fails.
+const LAST_LINES: usize = 20;
+
+/// An image, unpacked, and a container of it.
+#[derive(Debug)]
+pub(super) struct Side {
+    /// How the container was made; further ones are made like it.
+    pub(super) spec: Spec,
+    run: Run,
+    pub(super) started: Instant,
+    // Dropped last, when nothing uses it any more.
+    _unpacked: Unpacked,
+}
+
+#[derive(Debug)]
+enum Run {
+    /// A container was started.
+    Started(Running),
+    /// The image has no command of its own; further commands can be run all the same.
+    Nothing,
+    /// Its command cannot be started, for this reason.
+    Failed(String),
+}
+
+/// A container and what it writes.
+#[derive(Debug)]
+pub(super) struct Running {
+    pub(super) container: Container,
+    pub(super) stdout: Stream,
+    pub(super) stderr: Stream,
+}
+
+/// What a container is doing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum State {
+    /// It runs.
+    Up,
+    /// It ended.
+    Ended(ExitStatus),
+    /// It was never there.
+    Nothing,
+}
+
+impl Side {
+    /// Unpacks an image and starts its container. That its program cannot be started is a finding, not
+    /// an error.
+    pub(super) fn start(
+        subject: Subject<'_>,
+        settings: &Settings,
+        surroundings: &Surroundings<'_>,
+    ) -> Result<Self, container::Error> {
+        let Subject { image, files, .. } = subject;
+        let settings = Settings {
+            streams: Streams {
+                stdin: Stdio::Null,
+                ..Streams::all(Stdio::Piped)
+            },
+            ..settings.clone()
+        };
+        let (mut spec, unfit) = match container::plan(image, files, &settings, surroundings.ids) {
+            Ok(spec) => (spec, None),
+            // Without a command, or as a user that is not there, nothing can be started; the rest of the
+            // image can still be asked about.
+            Err(error @ (container::Error::NoCommand | container::Error::Unknown { .. })) => {
+                let stand_in = Settings {
+                    command: vec!["/".to_owned()],
+                    user: Some("0:0".to_owned()),
+                    ..settings
+                };
+                let spec = container::plan(image, files, &stand_in, surroundings.ids)?;
+                let reason = match error {
+                    container::Error::NoCommand => Run::Nothing,
+                    error => Run::Failed(error.to_string()),
+                };
+                (spec, Some(reason))
+            }
+            Err(error) => return Err(error),
+        };
+        let unpacked = Unpacked::new(files, &spec.ids, surroundings.scratch)?;
+        unpacked.root().clone_into(&mut spec.root);
+        let run = match unfit {
+            Some(unfit) => unfit,
+            None => match spawn(&spec)? {
+                Ok(running) => Run::Started(running),
+                Err(reason) => Run::Failed(reason),
+            },
+        };
+        Ok(Self {
+            spec,
+            run,
+            started: Instant::now(),
+            _unpacked: unpacked,
+        })
+    }
+
+    /// Returns why the image's command could not be started.
+    pub(super) fn failure(&self) -> Option<String> {
+        match &self.run {
+            Run::Failed(reason) => Some(reason.clone()),
+            Run::Started(_) | Run::Nothing => None,
+        }
+    }
+
+    /// Returns the container, if there was one; it may have ended.
+    pub(super) fn running(&self) -> Option<&Running> {
+        match &self.run {
+            Run::Started(running) => Some(running),
+            Run::Nothing | Run::Failed(_) => None,
+        }
+    }
+
+    /// Returns the container if it runs now.
+    pub(super) fn alive(&mut self) -> Option<&Running> {
+        (self.state() == State::Up).then(|| self.running())?
+    }
+
+    /// Returns what the container is doing.
+    pub(super) fn state(&mut self) -> State {
+        self.wait(Duration::ZERO)
+    }
+
+    /// Waits until the container ends, or for so long.
+    pub(super) fn wait(&mut self, timeout: Duration) -> State {
+        match &mut self.run {
+            Run::Started(running) => match running.container.wait_timeout(timeout) {
+                Ok(None) => State::Up,
+                Ok(Some(status)) => State::Ended(status),
+                Err(_) => State::Ended(ExitStatus::Signal(9)), // its monitor is gone, and it with it
+            },
+            Run::Nothing | Run::Failed(_) => State::Nothing,
+        }
+    }
+
+    /// Returns the last lines that the container wrote.
+    pub(super) fn last_lines(&self) -> Vec<String> {
+        let Some(running) = self.running() else {
+            return Vec::new();
+        };
+        let mut lines = running.stdout.last_lines(LAST_LINES);
+        lines.extend(running.stderr.last_lines(LAST_LINES));
+        let from = lines.len().saturating_sub(LAST_LINES);
+        lines.split_off(from)
+    }
+}
+
+/// Starts a container. The inner error is that its program cannot be executed, which is the image's fault.
+pub(super) fn spawn(spec: &Spec) -> Result<Result<Running, String>, container::Error> {
+    match sandbox::spawn(spec) {
+        Ok(mut container) => Ok(Ok(Running {
+            stdout: Stream::read(container.take_stdout()),
+            stderr: Stream::read(container.take_stderr()),
+            container,
+        })),
+        Err(error) => blame(error).map(Err),
+    }
+}
+
+/// Tells what is the fault of an image from what is not.
+pub(super) fn blame(error: sandbox::Error) -> Result<String, container::Error> {
+    match error.exit_code() {
+        126 | 127 => Ok(error.to_string()),
+        _ => Err(error.into()),
+    }
+}
