@@ -121,7 +121,7 @@ impl Modules {
         let mut words = line
             .split(u8::is_ascii_whitespace)
             .filter(|word| !word.is_empty());
-        let name = |word: Option<&[u8]>| word.map(|word| normalise(word));
+        let name = |word: Option<&[u8]>| word.map(normalise);
         match words.next() {
             Some(b"alias") => {
                 if let (Some(alias), Some(real)) = (name(words.next()), name(words.next())) {

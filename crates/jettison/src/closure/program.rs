@@ -340,7 +340,7 @@ impl Commands {
     }
 
     /// Returns the program that a string would start: that of `stty -a`, or `less`.
-    fn word<'t>(self, text: &'t [u8]) -> Option<&'t [u8]> {
+    fn word(self, text: &[u8]) -> Option<&[u8]> {
         let word = text.split(|b| *b == b' ').next()?;
         let is_line = text.get(word.len() + 1) == Some(&b'-');
         let fits = self.lines && is_line || self.names && word.len() == text.len();
