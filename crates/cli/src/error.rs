@@ -24,7 +24,7 @@ pub(crate) struct Usage {
 }
 
 impl Usage {
-    pub(crate) fn new(message: impl Into<String>, hint: impl Into<String>) -> anyhow::Error {
+    pub(crate) fn error(message: impl Into<String>, hint: impl Into<String>) -> anyhow::Error {
         Self {
             message: message.into(),
             hint: Some(hint.into()),

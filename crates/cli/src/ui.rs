@@ -161,18 +161,18 @@ impl Progress for Ui {
         bar.set_style(style);
         bar.set_message(stage.to_owned());
         bar.enable_steady_tick(Duration::from_millis(100));
-        if let Ok(mut current) = self.bar.lock() {
-            if let Some(old) = current.replace(bar) {
-                old.finish_and_clear();
-            }
+        if let Ok(mut current) = self.bar.lock()
+            && let Some(old) = current.replace(bar)
+        {
+            old.finish_and_clear();
         }
     }
 
     fn advance(&self, bytes: u64) {
-        if self.animate {
-            if let Some(bar) = self.bar.lock().ok().and_then(|bar| bar.clone()) {
-                bar.inc(bytes);
-            }
+        if self.animate
+            && let Some(bar) = self.bar.lock().ok().and_then(|bar| bar.clone())
+        {
+            bar.inc(bytes);
         }
     }
 
