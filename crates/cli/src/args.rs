@@ -86,7 +86,7 @@ pub(crate) struct Network {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    Slim(commands::slim::Args),
+    Slim(Box<commands::slim::Args>),
     Verify(Box<commands::verify::Args>),
     Why(commands::why::Args),
     Run(Box<commands::run::Args>),

@@ -40,9 +40,9 @@ pub enum Error {
     #[error("the image is for {image}, but this machine runs {host}")]
     Platform {
         /// What the image is for.
-        image: Platform,
+        image: Box<Platform>,
         /// What this machine is.
-        host: Platform,
+        host: Box<Platform>,
     },
     /// Neither the image nor the user says what to run.
     #[error("the image names no command, and none was given")]

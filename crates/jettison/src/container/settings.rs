@@ -54,7 +54,10 @@ pub fn check_platform(image: &Image) -> Result<(), Error> {
     if own.os == host.os && runs {
         Ok(())
     } else {
-        Err(Error::Platform { image: own, host })
+        Err(Error::Platform {
+            image: own.into(),
+            host: host.into(),
+        })
     }
 }
 
