@@ -131,3 +131,15 @@ pub(crate) fn parse_mirror(text: &str) -> Result<Mirror, String> {
         turn: Default::default(),
     })
 }
+
+/// Returns a text that is another one for every build of this program.
+pub(crate) fn program() -> String {
+    use std::os::unix::fs::MetadataExt;
+    let built = std::env::current_exe()
+        .and_then(std::fs::metadata)
+        .map_or_else(
+            |_| String::new(),
+            |m| format!("{}-{}.{}", m.len(), m.mtime(), m.mtime_nsec()),
+        );
+    format!("{} {built}", env!("CARGO_PKG_VERSION"))
+}

@@ -52,11 +52,6 @@ impl Ui {
         }
     }
 
-    /// Returns whether results are wanted as JSON.
-    pub(crate) fn json(&self) -> bool {
-        self.json
-    }
-
     /// Prints a result: `value` as JSON if that is wanted, else `text`.
     pub(crate) fn result(&self, value: &impl Serialize, text: &str) -> anyhow::Result<()> {
         let mut output = std::io::stdout().lock();

@@ -21,6 +21,7 @@ mod directories;
 mod facts;
 mod gconv;
 mod graph;
+mod locale;
 mod package;
 mod program;
 mod roots;
@@ -133,5 +134,6 @@ pub fn compute(input: &Input<'_>) -> Result<Closure, Error> {
     system::add(&mut collector);
     collector.run()?;
     package::settle(&mut collector)?;
+    locale::add(&mut collector);
     Ok(collector.finish())
 }

@@ -103,7 +103,8 @@ pub(crate) fn run(args: &Args, session: &Session<'_>) -> anyhow::Result<Answer> 
     let mut options = args.keep.options();
     options.entries.extend(proof::commands(&proof));
     let guard = session.store.writing()?;
-    let slot = Slot::new(&session.store, &opened.image, &options);
+    let program = crate::environment::program();
+    let slot = Slot::new(&session.store, &opened.image, &options, &program);
     let remembered = if args.report.is_some() {
         None
     } else {

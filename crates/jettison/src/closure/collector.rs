@@ -52,6 +52,8 @@ pub(super) struct Collector<'a> {
     strong: HashSet<NodeId>,
     /// Other programs of the packages of kept programs.
     pub(super) companions: BTreeSet<NodeId>,
+    /// Directories of applications that users put there.
+    pub(super) applications: HashSet<NodeId>,
     /// Objects that were looked at as needed for certain.
     pub(super) certain: HashSet<NodeId>,
     /// Objects whose libraries were found as part of some program.
@@ -92,6 +94,7 @@ impl<'a> Collector<'a> {
             optional: Vec::new(),
             strong: HashSet::new(),
             companions: BTreeSet::new(),
+            applications: HashSet::new(),
             certain: HashSet::new(),
             loaded: HashSet::new(),
         }

@@ -42,6 +42,12 @@ impl Collector<'_> {
         self.keep_links(&found.links, caller.from, &shown);
         self.keep(found.node, caller.edge());
         super::package::program_found(self, found.node);
+        if matches!(
+            caller.evidence,
+            Evidence::Entrypoint | Evidence::ScriptCommand
+        ) {
+            directories::keep_application(self, found.node);
+        }
     }
 
     pub(super) fn find_command(&self, name: &[u8]) -> Option<(Vec<u8>, Resolved)> {

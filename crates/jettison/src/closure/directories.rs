@@ -193,6 +193,9 @@ pub(super) fn keep_mentioned(
         let is_library = memchr::memmem::find(name, b".so").is_some();
         if tree.mode(found.node) & 0o111 != 0 && !is_library {
             super::package::program_found(collector, found.node);
+            if collector.is_kept_for_certain(found.node) {
+                keep_application(collector, found.node);
+            }
         }
     } else if is_shared(tree, found.node) {
         collector.keep(found.node, caller.edge());
@@ -280,36 +283,28 @@ fn is_compiled_source(path: &[u8]) -> bool {
 /// Keeps the directory that an application was copied to: the one of its
 /// program, when no package owns the program and the directory is its own.
 ///
-/// `/app/server` brings `/app`; `/opt/app/bin/app` brings what a prefix has
-/// (`lib`, `share`, `etc`, …) of `/opt/app`, not its sources.
+/// `/app/server` brings `/app`; `/opt/app/bin/app` brings the prefix `/opt/app`.
 pub(super) fn keep_application(collector: &mut Collector<'_>, program: NodeId) {
     let tree = collector.tree();
     if collector.input.packages.owner(program).is_some() {
         return;
     }
-    let directory = tree.parent(program);
-    if is_shared(tree, directory) {
+    let mut directory = tree.parent(program);
+    if [&b"bin"[..], b"sbin", b"libexec"].contains(&tree.name(directory))
+        && !is_shared(tree, tree.parent(directory))
+    {
+        directory = tree.parent(directory);
+    }
+    if is_shared(tree, directory) || !collector.applications.insert(directory) {
         return;
     }
-    let shown = String::from_utf8_lossy(&tree.absolute(directory)).into_owned();
+    let detail = String::from_utf8_lossy(&tree.absolute(directory)).into_owned();
     let edge = Edge {
         from: Some(program),
         evidence: Evidence::Application,
-        detail: shown,
+        detail,
     };
     keep_own(collector, directory, &edge);
-    if [&b"bin"[..], b"sbin", b"libexec"].contains(&tree.name(directory)) {
-        let prefix = tree.parent(directory);
-        if !is_shared(tree, prefix) {
-            for name in [
-                "lib", "lib64", "libexec", "share", "etc", "conf", "config", "modules",
-            ] {
-                if let Some(child) = tree.child(prefix, name.as_bytes()) {
-                    keep_own(collector, child, &edge);
-                }
-            }
-        }
-    }
 }
 
 /// Keeps a directory that users put there themselves, without caches of builds:
@@ -318,8 +313,20 @@ pub(super) fn keep_application(collector: &mut Collector<'_>, program: NodeId) {
 pub(super) fn keep_own(collector: &mut Collector<'_>, top: NodeId, edge: &Edge) {
     let tree = collector.tree();
     collector.keep(top, edge.clone());
-    let mut pending = vec![top];
-    while let Some(directory) = pending.pop() {
+    let mut pending = vec![(top, edge.clone())];
+    while let Some((directory, edge)) = pending.pop() {
+        // What others wrote came along: its scripts are seldom run.
+        let edge = match THIRD_PARTY
+            .iter()
+            .any(|name| tree.name(directory) == name.as_bytes())
+        {
+            true => Edge {
+                evidence: Evidence::Module,
+                from: edge.from.or(Some(top)),
+                ..edge
+            },
+            false => edge,
+        };
         for node in tree.children(directory) {
             if is_version_control(tree.name(node)) {
                 continue;
@@ -331,11 +338,15 @@ pub(super) fn keep_own(collector: &mut Collector<'_>, top: NodeId, edge: &Edge) 
             }
             collector.keep(node, edge.clone());
             if tree.is_directory(node) {
-                pending.push(node);
+                pending.push((node, edge.clone()));
             }
         }
     }
 }
+
+/// Directories into which package managers of languages put what others wrote:
+/// npm, pip and Debian's Python, Composer and Bundler.
+const THIRD_PARTY: &[&str] = &["node_modules", "site-packages", "dist-packages", "vendor"];
 
 fn is_go_module_cache(tree: &Tree, directory: NodeId) -> bool {
     let cache = tree.child(directory, b"cache");

@@ -55,10 +55,7 @@ fn run(collector: &mut Collector<'_>, words: &[Vec<u8>], detail: &str) -> Result
         detail,
     };
     match collector.keep_command_line(words, caller)? {
-        Some(program) => {
-            directories::keep_application(collector, program);
-            Ok(())
-        }
+        Some(_) => Ok(()),
         None => Err(Error::EntryPointMissing {
             program: words
                 .first()

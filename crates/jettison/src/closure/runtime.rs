@@ -15,7 +15,8 @@ use super::{Edge, Evidence, package};
 /// Variables that interpreters document for their module search path: CPython,
 /// Perl, Ruby, Node.js, PHP, Lua, R, Tcl, Guile, Erlang, GNU Octave.
 const MODULE_VARIABLES: &[&str] = &[
-    "PYTHONHOME",
+    "PYTHONPATH",
+    "PYTHONHASHSEED",
     "PERL5LIB",
     "RUBYLIB",
     "NODE_PATH",

@@ -1,7 +1,7 @@
 //! Results remembered, so that slimming the same image again costs nothing.
 //!
 //! The key covers everything that the result depends on: the id of the image
-//! (which covers its layers), the options, and this program's version. A
+//! (which covers its layers), the options, and which program computed it. A
 //! remembered result counts only while the store still has its image.
 
 use std::path::{Path, PathBuf};
@@ -28,13 +28,15 @@ pub struct Slot {
 }
 
 impl Slot {
-    /// Returns the place of what slimming `source` with these options gives.
-    pub fn new(store: &Store, source: &Image, options: &crate::closure::Options) -> Self {
-        let key = format!(
-            "{}\0{}\0{options:?}",
-            env!("CARGO_PKG_VERSION"),
-            source.id()
-        );
+    /// Returns the place of what slimming `source` with these options gives, by
+    /// `program`: a text that is another one for every build.
+    pub fn new(
+        store: &Store,
+        source: &Image,
+        options: &crate::closure::Options,
+        program: &str,
+    ) -> Self {
+        let key = format!("{program}\0{}\0{options:?}", source.id());
         let name = Digest::of(key.as_bytes()).hex();
         Self {
             path: store.cache().join(format!("slim-{name}.json")),
