@@ -1,0 +1,33 @@
+# `just check` is what ./test and CI run, without their set-up.
+
+check: fmt clippy test doc deny
+
+fmt:
+    cargo fmt --all --check
+
+clippy:
+    cargo clippy --workspace --all-targets --locked -- -D warnings
+
+test:
+    cargo test --workspace --locked --quiet
+
+doc:
+    RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --document-private-items --locked
+
+deny:
+    cargo deny --locked check
+
+# Regenerates docs/cli.md from the help of every command.
+docs:
+    JETTISON_REGENERATE=1 cargo test --package cli --test documentation --quiet
+
+# Five minutes for each fuzz target (needs nightly Rust and cargo-fuzz).
+fuzz seconds="300":
+    for target in tar elf manifest; do cargo +nightly fuzz run $target -- -max_total_time={{seconds}} || exit 1; done
+
+# The release binary: one static file.
+release:
+    cargo build --release --locked --package cli --target x86_64-unknown-linux-musl
+
+bench:
+    ./bench/run
