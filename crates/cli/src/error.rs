@@ -44,14 +44,16 @@ pub(crate) fn code(failure: &anyhow::Error) -> u8 {
         {
             return INPUT;
         }
-        if let Some(error) = cause.downcast_ref::<container::Error>() {
-            match error {
+        if matches!(
+            cause.downcast_ref(),
+            Some(
                 container::Error::Platform { .. }
-                | container::Error::NoCommand
-                | container::Error::Unknown { .. }
-                | container::Error::Relative { .. } => return INPUT,
-                _ => {}
-            }
+                    | container::Error::NoCommand
+                    | container::Error::Unknown { .. }
+                    | container::Error::Relative { .. }
+            )
+        ) {
+            return INPUT;
         }
         if let Some(error) = cause.downcast_ref::<image::Error>() {
             return image_code(error);
