@@ -22,7 +22,9 @@ fn help(environment: &Environment, command: &[&str]) -> String {
 fn commands(help: &str) -> Vec<String> {
     let list = help.lines().skip_while(|line| *line != "Commands:").skip(1);
     let lines = list.take_while(|line| line.starts_with("  "));
-    let names = lines.filter_map(|line| line.split_whitespace().next());
+    // A description that does not fit goes on further to the right.
+    let first = lines.filter(|line| !line.starts_with("   "));
+    let names = first.filter_map(|line| line.split_whitespace().next());
     names
         .filter(|name| *name != "help")
         .map(str::to_owned)
@@ -63,6 +65,10 @@ fn the_reference_is_what_the_program_says() {
             "\n## jettison {name}\n\n```text\n{own}{gap}{examples}\n```\n"
         ));
     }
+    let text: String = text
+        .lines()
+        .map(|line| format!("{}\n", line.trim_end()))
+        .collect();
     #[expect(clippy::disallowed_methods, reason = "asked for by who runs the test")]
     if std::env::var_os("JETTISON_REGENERATE").is_some() {
         std::fs::write(PATH, &text).expect("the page can be written");
