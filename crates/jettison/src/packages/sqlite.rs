@@ -6,7 +6,7 @@
 //! untrusted, is in memory already, and has to be written with the same bytes
 //! for the same input. The write-ahead log is applied.
 //!
-//! - [`write`]: a database made of trees of rows.
+//! - [`mod@write`]: a database made of trees of rows.
 
 pub(super) mod write;
 
