@@ -24,8 +24,7 @@ pub(crate) struct Usage {
 }
 
 impl Usage {
-    #[expect(clippy::new_ret_no_self, reason = "nobody wants it but as an error")]
-    pub(crate) fn new(message: impl Into<String>, hint: impl Into<String>) -> anyhow::Error {
+    pub(crate) fn error(message: impl Into<String>, hint: impl Into<String>) -> anyhow::Error {
         Self {
             message: message.into(),
             hint: Some(hint.into()),
@@ -45,13 +44,15 @@ pub(crate) fn code(failure: &anyhow::Error) -> u8 {
         {
             return INPUT;
         }
-        if let Some(
-            container::Error::Platform { .. }
-            | container::Error::NoCommand
-            | container::Error::Unknown { .. }
-            | container::Error::Relative { .. },
-        ) = cause.downcast_ref()
-        {
+        if matches!(
+            cause.downcast_ref(),
+            Some(
+                container::Error::Platform { .. }
+                    | container::Error::NoCommand
+                    | container::Error::Unknown { .. }
+                    | container::Error::Relative { .. }
+            )
+        ) {
             return INPUT;
         }
         if let Some(error) = cause.downcast_ref::<image::Error>() {

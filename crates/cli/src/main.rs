@@ -4,6 +4,9 @@
 //! typed; the work is in the library crates. Only this crate reads the
 //! environment and talks to the terminal (through [`ui`]).
 
+// Doc comments of arguments are help texts, in which brackets mean "optional".
+#![allow(rustdoc::broken_intra_doc_links)]
+
 mod args;
 mod commands;
 mod container_flags;

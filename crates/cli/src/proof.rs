@@ -79,7 +79,7 @@ impl ProbeFlags {
         let mut mounts = Vec::new();
         for text in &file.volumes {
             let mount = parse_volume(text).map_err(|reason| {
-                Usage::new(
+                Usage::error(
                     format!("cannot use the volume `{text}`: {reason}"),
                     "paths of the host are relative to the current directory",
                 )
@@ -91,7 +91,7 @@ impl ProbeFlags {
         wait_for.extend(self.wait_for.iter().cloned());
         let seconds = self.timeout.or(file.timeout).unwrap_or(TIMEOUT);
         let timeout = Duration::try_from_secs_f64(seconds).map_err(|_| {
-            Usage::new(
+            Usage::error(
                 format!("`{seconds}` is not a number of seconds"),
                 "write for instance --timeout 120",
             )

@@ -122,7 +122,7 @@ fn default_store() -> anyhow::Result<PathBuf> {
     let data = absolute("XDG_DATA_HOME")
         .or_else(|| absolute("HOME").map(|home| home.join(".local/share")))
         .ok_or_else(|| {
-            Usage::new(
+            Usage::error(
                 "neither XDG_DATA_HOME nor HOME is set",
                 "name a directory with --store",
             )

@@ -200,6 +200,34 @@ fn signals_reach_the_program_and_nothing_is_left_behind() {
 }
 
 #[test]
+fn nothing_outlives_a_run_that_is_killed_at_any_moment() {
+    let Some(environment) = with_box(&["CMD [\"sleep\",\"98765.4\"]"]) else {
+        return;
+    };
+    for pause in 0..25 {
+        let mut child = environment.command(&["run", "box:1"]).spawn().unwrap();
+        std::thread::sleep(std::time::Duration::from_millis(pause * 4));
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+    let left = || {
+        let processes = std::fs::read_dir("/proc").unwrap();
+        let command = |entry: std::fs::DirEntry| std::fs::read(entry.path().join("cmdline"));
+        let commands = processes.filter_map(|entry| command(entry.ok()?).ok());
+        commands
+            .filter(|c| c.windows(7).any(|w| w == b"98765.4"))
+            .count()
+    };
+    for _ in 0..100 {
+        if left() == 0 {
+            return;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+    assert_eq!(left(), 0, "containers outlive their runs");
+}
+
+#[test]
 fn what_a_killed_run_leaves_is_swept() {
     let Some(environment) = with_box(&["CMD [\"sh\",\"-c\",\"echo ready; sleep 100\"]"]) else {
         return;

@@ -20,6 +20,10 @@ fn with_web() -> Option<Environment> {
         .executable(
             "www/cgi-bin/time",
             "#!/bin/sh\necho Content-Type: text/plain\necho\nhead -c 7 /proc/sys/kernel/random/uuid\necho\necho stable\n",
+        )
+        .executable(
+            "www/cgi-bin/endless",
+            "#!/bin/sh\necho Content-Type: text/plain\necho\nwhile sleep 0.1; do echo more; done\n",
         );
     let environment = Environment::new(env!("CARGO_BIN_EXE_jettison"));
     import(&environment, &web, "web:1", SERVER);
@@ -176,6 +180,10 @@ fn a_probe_that_fails_on_the_original_is_a_mistake() {
         (
             &["--timeout", "1", "--wait-for", "9"],
             "waited 1 s for port 9 in vain",
+        ),
+        (
+            &["--timeout", "1", "--http", "/cgi-bin/endless"],
+            "no complete answer within 1 s",
         ),
         (&["--exec", "a | b"], "needs a shell"),
     ] {

@@ -1,16 +1,16 @@
 //! What needs what: which files of an image its programs could ask for, and why.
 //!
 //! One graph ([`Graph`]): nodes are paths of the image, an edge says why one
-//! needs another. [`compute`] begins at the config ([`roots`]) and looks at
+//! needs another. [`compute`] begins at the config (`roots`) and looks at
 //! every file that it keeps, until nothing new turns up:
 //!
 //! - programs and libraries: what the loader maps, what they open by name
-//!   ([`program`]), and what the C library reads behind their back ([`facts`]);
-//! - scripts: the commands they may call ([`script`]), and the run time of their
-//!   interpreter ([`runtime`]);
-//! - settings: the paths that they name ([`text`]);
-//! - packages: the data of the packages that programs come from ([`package`]);
-//! - the system: directories, users, what a run time environment expects ([`system`]).
+//!   (`program`), and what the C library reads behind their back (`facts`);
+//! - scripts: the commands they may call (`script`), and the run time of their
+//!   interpreter (`runtime`);
+//! - settings: the paths that they name (`text`);
+//! - packages: the data of the packages that programs come from (`package`);
+//! - the system: directories, users, what a run time environment expects (`system`).
 //!
 //! Nothing of the image is run. No rule asks for the name of a program; rules
 //! state facts of a library or a language, true for all who use it.

@@ -8,7 +8,7 @@
 //! the image.
 //!
 //! - [`config`]: paths in configuration files of any syntax.
-//! - [`mod@shebang`] and [`env_program`]: which interpreter a script has.
+//! - [`shebang()`] and [`env_program`]: which interpreter a script has.
 //!
 //! What is *not* here: files. Which of the names and paths exist in an image is
 //! for the caller to look up.

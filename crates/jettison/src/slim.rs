@@ -1,6 +1,6 @@
 //! The main job: an image with what its programs could ask for, and nothing else.
 //!
-//! [`plan`] finds out what stays and why; [`write()`] makes the image; [`report`]
+//! [`plan`] finds out what stays and why; [`write()`] makes the image; [`mod@report`]
 //! says what became of every path. Proving the result is [`crate::verify`]'s work.
 
 pub mod cache;

@@ -3,7 +3,7 @@
 //! An image layer is a tar stream of changes. This crate reads such streams
 //! ([`read`]), merges them into a [`Tree`] with whiteouts, hard links and
 //! symlinked directories resolved as a container runtime resolves them, and
-//! writes trees back as tar ([`mod@write`]) or as files ([`mod@unpack`]).
+//! writes trees back as tar ([`mod@write`]) or as files ([`unpack`]).
 //!
 //! What is *not* here: JSON, digests, media types and the network (crate
 //! `image`), and any opinion on which files matter (crate `jettison`).

@@ -4,7 +4,7 @@
 use std::ffi::OsString;
 use std::fs;
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
@@ -39,7 +39,9 @@ pub fn spawn(spec: &Spec) -> Result<Container, Error> {
     };
 
     let outer = libc::CLONE_NEWUSER | libc::CLONE_NEWPID;
+    let ours = [control.as_raw_fd(), report.as_raw_fd()];
     let monitor = start(outer, || {
+        sys::close_inherited(ours);
         child::monitor(&mut plan, &program_ends, &channels)
     })
     .map_err(|errno| Error::Namespaces {
@@ -143,7 +145,9 @@ fn start_beside(
         control: control_child,
         report: report_child,
     };
+    let ours = [control.as_raw_fd(), report.as_raw_fd()];
     let monitor = start(0, || {
+        sys::close_inherited(ours);
         child::enter(joined, program, &program_ends, &channels)
     })
     .map_err(Error::supervise("make a process"))?;

@@ -47,7 +47,7 @@ pub use error::Error;
 pub use ids::{Caller, IdMapTools, IdMapping, IdRange};
 pub use launch::spawn;
 pub use process::{ExitStatus, Process};
-pub use signals::{Forwarding, forward_signals};
+pub use signals::{Forwarding, WatchedSignals, watch_signals};
 pub use spec::{
     Exec, HostCommand, Mount, Network, Spec, Stdio, Streams, User, Writes, default_hosts,
 };

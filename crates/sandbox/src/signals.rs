@@ -122,30 +122,49 @@ pub struct Forwarding {
     thread: Option<JoinHandle<()>>,
 }
 
-/// Passes HUP, INT, QUIT, TERM, USR1, USR2 and WINCH, when this process gets them, on to the first process
-/// of a container. For programs without a terminal; with one, keys become signals inside.
+/// Signals that are held until there is a container to pass them on to.
+#[derive(Debug)]
+pub struct WatchedSignals(Watch);
+
+/// Watches HUP, INT, QUIT, TERM, USR1, USR2 and WINCH, which would end this process otherwise. Begun
+/// before a container is made, no signal falls into the gap between its start and the forwarding.
+/// For programs without a terminal; with one, keys become signals inside.
 ///
 /// # Errors
-/// If signals are being passed on already.
-pub fn forward_signals(container: &Container) -> Result<Forwarding, Error> {
-    let failed = || Error::supervise::<io::Error>("pass on signals");
-    let watch = Watch::new(&FORWARDED).map_err(|errno| failed()(errno.into()))?;
-    let init = container
-        .supervised
-        .process()
-        .try_clone()
-        .map_err(failed())?;
-    let read = watch.read.try_clone().map_err(failed())?;
-    let (stopped, stop) = pipe_with(PipeFlags::CLOEXEC).map_err(|errno| failed()(errno.into()))?;
-    let thread = std::thread::Builder::new()
-        .name("signals".to_owned())
-        .spawn(move || forward(read.as_fd(), stopped.as_fd(), init.as_fd()))
-        .map_err(failed())?;
-    Ok(Forwarding {
-        watch: Some(watch),
-        stop: Some(stop),
-        thread: Some(thread),
-    })
+/// If signals are being watched already.
+pub fn watch_signals() -> Result<WatchedSignals, Error> {
+    let failed = Error::supervise::<io::Error>("watch signals");
+    Watch::new(&FORWARDED)
+        .map(WatchedSignals)
+        .map_err(|errno| failed(errno.into()))
+}
+
+impl WatchedSignals {
+    /// Passes the signals on to the first process of a container, those that came before among them.
+    ///
+    /// # Errors
+    /// When a thread or a descriptor cannot be had.
+    pub fn forward_to(self, container: &Container) -> Result<Forwarding, Error> {
+        let failed = || Error::supervise::<io::Error>("pass on signals");
+        let watch = self.0;
+        let init = container
+            .supervised
+            .process()
+            .try_clone()
+            .map_err(failed())?;
+        let read = watch.read.try_clone().map_err(failed())?;
+        let (stopped, stop) =
+            pipe_with(PipeFlags::CLOEXEC).map_err(|errno| failed()(errno.into()))?;
+        let thread = std::thread::Builder::new()
+            .name("signals".to_owned())
+            .spawn(move || forward(read.as_fd(), stopped.as_fd(), init.as_fd()))
+            .map_err(failed())?;
+        Ok(Forwarding {
+            watch: Some(watch),
+            stop: Some(stop),
+            thread: Some(thread),
+        })
+    }
 }
 
 fn forward(signals: BorrowedFd<'_>, stopped: BorrowedFd<'_>, init: BorrowedFd<'_>) {

@@ -194,6 +194,15 @@ pub(crate) fn close_from(first: RawFd) {
     unsafe { libc::syscall(libc::SYS_close_range, first, c_int::MAX, 0) };
 }
 
+/// Closes the caller's ends of channels in a child. While a child has them, it never sees their end,
+/// and waits for ever for a caller that died.
+pub(crate) fn close_inherited(descriptors: [RawFd; 2]) {
+    for descriptor in descriptors {
+        // SAFETY: only called in a child, which uses the other ends only.
+        unsafe { libc::close(descriptor) };
+    }
+}
+
 /// Marks every descriptor from `first` on to be closed by `execve`.
 pub(crate) fn close_from_on_exec(first: RawFd) {
     // SAFETY: changes flags of descriptors only.

@@ -7,7 +7,7 @@ use std::io::Read;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use sandbox::{ExitStatus, HostCommand, Spec, forward_signals, spawn};
+use sandbox::{ExitStatus, HostCommand, Spec, spawn, watch_signals};
 use support::{root, run, started};
 
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -106,8 +106,8 @@ fn signals_of_the_caller_are_passed_on() {
     let Some(root) = root() else { return };
     let script = "trap 'exit 6' USR1; echo up; while :; do sleep 0.05; done";
     let mut container = started(&root.script(script));
-    let forwarding = forward_signals(&container).unwrap();
-    assert!(forward_signals(&container).is_err(), "one at a time");
+    let forwarding = watch_signals().unwrap().forward_to(&container).unwrap();
+    assert!(watch_signals().is_err(), "one at a time");
     Command::new("kill")
         .args(["-USR1", &std::process::id().to_string()])
         .status()

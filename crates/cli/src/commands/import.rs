@@ -106,7 +106,7 @@ fn apply(config: &Config, change: &str) -> anyhow::Result<Config> {
         .unwrap_or((change, ""));
     let rest = rest.trim();
     let refuse = |why: &str| {
-        Usage::new(
+        Usage::error(
             format!("cannot apply `{change}`: {why}"),
             "write it as in a Dockerfile",
         )

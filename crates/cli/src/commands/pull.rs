@@ -34,7 +34,7 @@ pub(crate) fn run(args: &Args, session: &Session<'_>) -> anyhow::Result<Answer> 
     let name = match &args.tag {
         Some(tag) => image::Name::parse(tag)?,
         None => own.ok_or_else(|| {
-            Usage::new(
+            Usage::error(
                 format!("`{source}` has no name"),
                 "name it in the store with -t NAME",
             )

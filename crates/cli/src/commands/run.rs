@@ -110,6 +110,8 @@ fn attach(args: &Args, session: &Session<'_>) -> anyhow::Result<Answer> {
     session.ui.end();
     spec.root = unpacked.root().to_owned();
 
+    // Before the program can tell anybody that it runs.
+    let watched = (!args.tty).then(sandbox::watch_signals).transpose()?;
     let mut container = sandbox::spawn(&spec)?;
     let status = if let Some(controller) = container.take_terminal() {
         let null;
@@ -125,7 +127,9 @@ fn attach(args: &Args, session: &Session<'_>) -> anyhow::Result<Answer> {
         terminal.finish();
         status
     } else {
-        let _forwarding = sandbox::forward_signals(&container)?;
+        let _forwarding = watched
+            .map(|signals| signals.forward_to(&container))
+            .transpose()?;
         container.wait()?
     };
     Ok(Answer::Code(u8::try_from(status.code()).unwrap_or(u8::MAX)))

@@ -94,7 +94,7 @@ pub(crate) fn run(args: &Args, session: &Session<'_>) -> anyhow::Result<Answer> 
         (Some(tag), _) => Name::parse(tag)?,
         (None, Some(name)) => name.with_tag_suffix("-slim"),
         (None, None) => {
-            return Err(Usage::new(
+            return Err(Usage::error(
                 format!("`{source}` has no name to derive the result's from"),
                 "name the result with -t NAME",
             ));

@@ -30,7 +30,7 @@ pub(crate) fn run(args: &Args, session: &Session<'_>) -> anyhow::Result<Answer> 
     let tree = &files.tree;
     let how = layer::tree::resolve::Lookup::LSTAT;
     let Ok(found) = tree.resolve_at(tree.root(), args.path.as_bytes(), how) else {
-        return Err(Usage::new(
+        return Err(Usage::error(
             format!("`{}` is not in `{source}`", args.path),
             "paths are those of the image before slimming",
         ));

@@ -55,8 +55,8 @@ pub fn check_platform(image: &Image) -> Result<(), Error> {
         Ok(())
     } else {
         Err(Error::Platform {
-            image: Box::new(own),
-            host: Box::new(host),
+            image: own.into(),
+            host: host.into(),
         })
     }
 }

@@ -72,13 +72,11 @@ pub const LEFT_OUT: &[&str] = &[
     "content-length",
 ];
 
-/// Headers whose value belongs to one request. Only their presence is compared; of a cookie, its name and
-/// its attributes.
+/// Headers whose value belongs to one request. Only their presence is compared.
 pub const PER_REQUEST: &[&str] = &[
     "date",
     "age",
     "expires",
-    "set-cookie",
     "x-request-id",
     "x-correlation-id",
     "x-trace-id",
@@ -326,6 +324,21 @@ mod tests {
                 assert_eq!(text(&format!("({host}{example})")), wanted, "{example}");
             }
         }
+    }
+
+    #[test]
+    fn the_guide_has_the_same_tables() {
+        let guide = include_str!("../../../../docs/verify.md");
+        let list = |texts: &[&str]| {
+            let quoted: Vec<String> = texts.iter().map(|text| format!("`{text}`")).collect();
+            quoted.join(", ")
+        };
+        for rule in RULES {
+            let row = format!("| `<{}>` | {} |\n", rule.name, list(rule.examples));
+            assert!(guide.contains(&row), "{row}");
+        }
+        assert!(guide.contains(&format!("| {} | left out", list(LEFT_OUT))));
+        assert!(guide.contains(&format!("| {} | compared by presence", list(PER_REQUEST))));
     }
 
     #[test]

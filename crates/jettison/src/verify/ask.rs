@@ -1,7 +1,7 @@
 //! Putting a question to a container.
 
 use std::ffi::OsString;
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
@@ -18,6 +18,8 @@ use crate::probe::{Command, Compare, Probe, Request, normalise, split_words};
 /// How long a port that refuses connections, or a server that says it is not ready (503), is asked again.
 const PATIENCE: Duration = Duration::from_secs(5);
 const INTERVAL: Duration = Duration::from_millis(50);
+/// How long a connection may take; within one machine that is a matter of scheduling.
+const CONNECT: Duration = Duration::from_secs(5);
 /// How long a port may take to show whether it speaks HTTP.
 const RECOGNISE: Duration = Duration::from_secs(5);
 /// HTTP: service unavailable.
@@ -296,9 +298,55 @@ fn exchange_within(
     request: &http::Request,
     timeout: Duration,
 ) -> io::Result<http::Response> {
-    connection.set_read_timeout(Some(timeout))?;
-    connection.set_write_timeout(Some(timeout))?;
-    exchange(connection, request)
+    let deadline = Instant::now() + timeout;
+    let bounded = Bounded {
+        connection,
+        deadline,
+    };
+    match exchange(bounded, request) {
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+            let seconds = timeout.as_secs_f64();
+            Err(io::Error::new(
+                io::ErrorKind::TimedOut,
+                format!("no complete answer within {seconds} s"),
+            ))
+        }
+        other => other,
+    }
+}
+
+/// A connection that lasts until a deadline, however little and often the other side sends.
+struct Bounded {
+    connection: TcpStream,
+    deadline: Instant,
+}
+
+impl Bounded {
+    fn left(&self) -> io::Result<Option<Duration>> {
+        let left = self.deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Err(io::ErrorKind::WouldBlock.into()); // as a read that times out
+        }
+        Ok(Some(left))
+    }
+}
+
+impl Read for Bounded {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.connection.set_read_timeout(self.left()?)?;
+        self.connection.read(buffer)
+    }
+}
+
+impl Write for Bounded {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.connection.set_write_timeout(self.left()?)?;
+        self.connection.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.connection.flush()
+    }
 }
 
 /// Connects to a port of a container, and for a while again if nobody listens yet.
@@ -309,7 +357,7 @@ fn connect(container: &Container, port: u16, patience: Duration) -> io::Result<T
         SocketAddr::from((Ipv6Addr::LOCALHOST, port)),
     ];
     loop {
-        let [first, second] = addresses.map(|address| container.tcp_connect(address, patience));
+        let [first, second] = addresses.map(|address| container.tcp_connect(address, CONNECT));
         match first.or_else(|error| second.map_err(|_| error)) {
             Err(error)
                 if error.kind() == io::ErrorKind::ConnectionRefused
