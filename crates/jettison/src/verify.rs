@@ -220,6 +220,21 @@ impl Proof<'_> {
         }
         if let Some(second) = &mut second {
             self.wait(second, first.start.as_ref().ok());
+            let stays = |start: &Result<ready::Ready, String>| {
+                start
+                    .as_ref()
+                    .is_ok_and(|ready| ready.ended.is_none() && ready.ports.is_empty())
+            };
+            let ended = second
+                .start
+                .as_ref()
+                .is_ok_and(|ready| ready.ended.is_some());
+            if ended
+                && stays(&first.start)
+                && let Some(ready) = ready::ended_after_all(&mut first.side)
+            {
+                first.start = Ok(ready);
+            }
         }
         progress.begin("asking", None);
         let questions = self.questions(&first);

@@ -95,6 +95,27 @@ pub(super) fn wait(side: &mut Side, conditions: &Conditions<'_>) -> Result<Ready
     }
 }
 
+/// Looks for the end of a program that seemed to stay, for a little longer. On a busy machine one that
+/// does its work and ends may take longer than [`STAYS`].
+pub(super) fn ended_after_all(side: &mut Side) -> Option<Ready> {
+    let until = Instant::now() + AT_LEAST;
+    while Instant::now() < until {
+        if let State::Ended(status) = side.state() {
+            let running = side.running()?;
+            let ended = Some((status, ask::parts(&running.stdout, &running.stderr)));
+            let elapsed = side.started.elapsed();
+            return Some(Ready {
+                ports: Vec::new(),
+                ended,
+                nothing: false,
+                elapsed,
+            });
+        }
+        side.wait(INTERVAL);
+    }
+    None
+}
+
 /// What a running container does at the moment.
 struct Observed<'a> {
     running: &'a Running,
