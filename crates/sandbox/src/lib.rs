@@ -23,6 +23,7 @@
 //! `launch` make processes, `signals` installs handlers. To read on: `spec` for what can be asked for, `plan` for what docker's
 //! surroundings consist of, `child` for what the new processes do.
 
+mod bpf;
 mod child;
 mod container;
 mod error;
