@@ -41,6 +41,7 @@ mod streams;
 mod supervise;
 mod sys;
 pub mod terminal;
+mod trace;
 mod tree;
 
 pub use container::Container;
@@ -52,4 +53,5 @@ pub use signals::{Forwarding, forward_signals};
 pub use spec::{
     Exec, HostCommand, Mount, Network, Spec, Stdio, Streams, User, Writes, default_hosts,
 };
+pub use trace::{Access, AccessKind, Outcome, Trace, TraceOptions};
 pub use tree::{Ownership, apply_ownership, remove_tree};
