@@ -76,6 +76,8 @@ pub(super) struct Place {
 pub(super) enum Last {
     Followed,
     NotFollowed,
+    /// As `NotFollowed`; and what was there, perhaps a directory, may be somewhere else afterwards.
+    Moved,
     /// As `AT_SYMLINK_NOFOLLOW` in this argument says.
     NoFollowFlag(usize),
     /// As `AT_SYMLINK_FOLLOW` in this argument says.
@@ -119,6 +121,17 @@ const fn written(path: usize) -> Place {
         last: Last::NotFollowed,
         kind: AccessKind::Write,
     }
+}
+
+const fn moved(path: usize) -> Place {
+    Place {
+        last: Last::Moved,
+        ..written(path)
+    }
+}
+
+const fn moved_at(path: usize) -> Place {
+    place_at(path, Last::Moved, AccessKind::Write)
 }
 
 const fn written_at(path: usize) -> Place {
@@ -231,9 +244,9 @@ pub(super) const CALLS: &[Call] = &[
     all(Asks::Address { argument: 1, kind: Connect }, 42, 203, 362),
     i386(Asks::SocketCall, 102).when(When::OneOf { argument: 0, values: &[BIND, CONNECT] }),
     // rename, renameat, renameat2
-    x86(Asks::Paths(written(0), written(1)), 82, 38),
-    all(Asks::Paths(written_at(1), written_at(3)), 264, 38, 302),
-    all(Asks::Paths(written_at(1), written_at(3)), 316, 276, 353),
+    x86(Asks::Paths(moved(0), moved(1)), 82, 38),
+    all(Asks::Paths(moved_at(1), moved_at(3)), 264, 38, 302),
+    all(Asks::Paths(moved_at(1), moved_at(3)), 316, 276, 353),
     // link, linkat
     x86(Asks::Paths(Place { directory: None, path: 0, last: NotFollowed, kind: Open }, written(1)), 86, 9),
     all(Asks::Paths(place_at(1, FollowFlag(4), Open), written_at(3)), 265, 37, 303),
@@ -242,8 +255,8 @@ pub(super) const CALLS: &[Call] = &[
     all(Asks::Path(written_at(2)), 266, 36, 304),
     // unlink, rmdir, unlinkat, mkdir, mkdirat, mknod, mknodat
     x86(Asks::Path(written(0)), 87, 10),
-    x86(Asks::Path(written(0)), 84, 40),
-    all(Asks::Path(written_at(1)), 263, 35, 301),
+    x86(Asks::Path(moved(0)), 84, 40),
+    all(Asks::Path(moved_at(1)), 263, 35, 301),
     x86(Asks::Path(written(0)), 83, 39),
     all(Asks::Path(written_at(1)), 258, 34, 296),
     x86(Asks::Path(written(0)), 133, 14),

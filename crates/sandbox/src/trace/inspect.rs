@@ -1,7 +1,7 @@
 //! Understanding one system call.
 
 use std::collections::VecDeque;
-use std::ffi::{CStr, CString};
+use std::ffi::CString;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -11,9 +11,11 @@ use rustix::io::Errno;
 
 use super::calls::{self, ARCHITECTURES, Asks, CALLS, Call, Last, Place};
 use super::listener::Shared;
+use super::paths::{DELETED, squeeze};
 use super::record::{Answer, Known, Question, Recorder};
-use super::resolve::{self, DELETED, Start, View, squeeze};
-use super::tracee::{Link, Tracee};
+use super::resolve::{Glance, View};
+use super::tracee::{self, Link, Tracees};
+use super::walk::Start;
 use super::{AccessKind, Outcome, interpreter};
 use crate::sys::Notification;
 
@@ -29,6 +31,9 @@ const MOST_INTERPRETERS: u32 = 5;
 pub(super) struct Inspector {
     shared: Arc<Shared>,
     view: View,
+    tracees: Tracees,
+    /// Since when the view knows what it knows about directories.
+    plain_since: u32,
     /// Where each call is in [`CALLS`], by architecture and number.
     tables: [Vec<u8>; 3],
     launch: VecDeque<CString>,
@@ -40,8 +45,6 @@ pub(super) struct Inspector {
     path: Vec<u8>,
     base: Vec<u8>,
     asked: Vec<u8>,
-    terminated: Vec<u8>,
-    final_path: Vec<u8>,
 }
 
 /// A question of the current call.
@@ -85,6 +88,8 @@ impl Inspector {
         Self {
             shared,
             view,
+            tracees: Tracees::default(),
+            plain_since: 0,
             tables: [0, 1, 2].map(table),
             launch,
             launch_directory,
@@ -93,8 +98,6 @@ impl Inspector {
             path: Vec::new(),
             base: Vec::new(),
             asked: Vec::new(),
-            terminated: Vec::new(),
-            final_path: Vec::new(),
         }
     }
 
@@ -144,12 +147,12 @@ impl Inspector {
             self.lost();
             return;
         };
-        let tracee = Tracee(notification.thread);
-        match self.questions(recorder, call, notification, tracee) {
+        let thread = notification.thread;
+        match self.questions(recorder, call, notification, thread) {
             // The program gave an address that is not its own, or is gone.
             Ok(()) | Err(Errno::FAULT | Errno::SRCH | Errno::NOENT | Errno::NAMETOOLONG) => {}
             Err(error) => {
-                tracing::debug!(thread = tracee.0, %error, "cannot read from a traced program");
+                tracing::debug!(thread, %error, "cannot read from a traced program");
                 self.lost();
             }
         }
@@ -169,34 +172,36 @@ impl Inspector {
         recorder: &Recorder,
         call: &Call,
         notification: &Notification,
-        tracee: Tracee,
+        thread: i32,
     ) -> Result<(), Errno> {
         let argument = |number: usize| notification.arguments.get(number).copied().unwrap_or(0);
         match call.asks {
-            Asks::Path(place) => self.place(recorder, place, notification, tracee),
+            Asks::Path(place) => self.place(recorder, place, notification, thread),
             Asks::Paths(first, second) => {
-                self.place(recorder, first, notification, tracee)?;
-                self.place(recorder, second, notification, tracee)
+                self.place(recorder, first, notification, thread)?;
+                self.place(recorder, second, notification, thread)
             }
             Asks::PathAndRoot(place) => {
+                self.moved();
                 self.shared.roots_differ.store(true, Ordering::Relaxed);
-                self.place(recorder, place, notification, tracee)
+                self.place(recorder, place, notification, thread)
             }
             Asks::Root => {
+                self.moved();
                 self.shared.roots_differ.store(true, Ordering::Relaxed);
                 Ok(())
             }
             Asks::Clone3 => {
                 let mut flags = [0; 8];
-                tracee.bytes(argument(0), &mut flags)?;
+                tracee::bytes(thread, argument(0), &mut flags)?;
                 if u64::from_ne_bytes(flags) & u64::from(calls::NEW_ROOT) != 0 {
                     self.shared.roots_differ.store(true, Ordering::Relaxed);
                 }
                 Ok(())
             }
-            Asks::Entries => self.entries(recorder, descriptor(argument(0)), tracee),
+            Asks::Entries => self.entries(recorder, descriptor(argument(0)), thread),
             Asks::Address { argument: at, kind } => {
-                self.address(recorder, argument(at), argument(at + 1), kind, tracee)
+                self.address(recorder, argument(at), argument(at + 1), kind, thread)
             }
             Asks::SocketCall => {
                 let kind = if argument(0) == u64::from(calls::BIND) {
@@ -206,12 +211,12 @@ impl Inspector {
                 };
                 // Descriptor, address, length: words of 32 bits.
                 let mut words = [0; 12];
-                tracee.bytes(argument(1), &mut words)?;
+                tracee::bytes(thread, argument(1), &mut words)?;
                 let word = |at: usize| {
                     let bytes = words.get(at..at + 4).and_then(|four| four.try_into().ok());
                     u64::from(bytes.map_or(0, u32::from_ne_bytes))
                 };
-                self.address(recorder, word(4), word(8), kind, tracee)
+                self.address(recorder, word(4), word(8), kind, thread)
             }
             Asks::Nothing => Ok(()),
         }
@@ -223,7 +228,7 @@ impl Inspector {
         recorder: &Recorder,
         place: Place,
         notification: &Notification,
-        tracee: Tracee,
+        thread: i32,
     ) -> Result<(), Errno> {
         let argument = |number: usize| notification.arguments.get(number).copied().unwrap_or(0);
         let mut kind = place.kind;
@@ -232,6 +237,10 @@ impl Inspector {
         let follow = match place.last {
             Last::Followed => true,
             Last::NotFollowed => false,
+            Last::Moved => {
+                self.moved();
+                false
+            }
             Last::NoFollowFlag(number) => !bit(number, NO_FOLLOW),
             Last::FollowFlag(number) => bit(number, FOLLOW),
             Last::WatchMask(number) => !bit(number, DONT_FOLLOW),
@@ -239,7 +248,7 @@ impl Inspector {
             Last::OpenHow(number) => {
                 // Flags, mode, and how to resolve.
                 let mut how = [0; 24];
-                tracee.bytes(argument(number), &mut how)?;
+                tracee::bytes(thread, argument(number), &mut how)?;
                 let [flags, _, resolve] = words(how);
                 in_root = resolve & IN_ROOT != 0;
                 opened(flags, &mut kind) && resolve & NO_LINKS == 0
@@ -249,7 +258,7 @@ impl Inspector {
             return Ok(()); // of `utimensat`: an open file is meant
         }
         let mut path = std::mem::take(&mut self.path);
-        let read = match tracee.string(argument(place.path), &mut path) {
+        let read = match tracee::string(thread, argument(place.path), &mut path) {
             Err(Errno::PERM | Errno::ACCESS) if kind == AccessKind::Execute => {
                 self.launched(&mut path)
             }
@@ -270,7 +279,7 @@ impl Inspector {
                 // With AT_EMPTY_PATH an open file is meant.
                 return match (kind, directory) {
                     (AccessKind::Execute, Link::Descriptor(_)) => {
-                        self.executed_descriptor(recorder, directory, tracee)
+                        self.executed_descriptor(recorder, directory, thread)
                     }
                     _ => Ok(()),
                 };
@@ -287,10 +296,20 @@ impl Inspector {
                 by: None,
                 depth: 0,
             };
-            self.look_up(recorder, &ask, tracee)
+            self.look_up(recorder, &ask, thread)
         });
         self.path = path;
+        if kind == AccessKind::Execute {
+            self.tracees.executes(thread);
+        }
         looked
+    }
+
+    /// Notes that a directory may soon be somewhere else.
+    fn moved(&self) {
+        let now = self.shared.now();
+        self.shared.last_move.store(now, Ordering::Relaxed);
+        self.shared.last_change.store(now, Ordering::Relaxed);
     }
 
     /// Returns the next path where the first program is tried. The process that does so is a copy of this
@@ -302,10 +321,15 @@ impl Inspector {
     }
 
     /// Looks up a path.
-    fn look_up(&mut self, recorder: &Recorder, ask: &Ask<'_>, tracee: Tracee) -> Result<(), Errno> {
+    fn look_up(&mut self, recorder: &Recorder, ask: &Ask<'_>, thread: i32) -> Result<(), Errno> {
         let now = self.shared.now();
         if ask.kind == AccessKind::Write {
             self.shared.last_change.store(now, Ordering::Relaxed);
+        }
+        let moved = self.shared.last_move.load(Ordering::Relaxed);
+        if moved > 0 && self.plain_since <= moved.saturating_add(CHANGES_TAKE) {
+            self.view.forget();
+            self.plain_since = now;
         }
         let absolute = ask.path.first() == Some(&b'/');
         let mut base = std::mem::take(&mut self.base);
@@ -313,28 +337,28 @@ impl Inspector {
         if !absolute {
             match ask.directory {
                 Directory::Known(path) => base.extend_from_slice(path),
-                Directory::Of(link) => tracee.link(link, &mut base)?,
+                Directory::Of(link) => self.tracees.link(thread, link, &mut base)?,
             }
         }
         // The directory has been removed, or the descriptor is of something else.
         let lost = !absolute && (base.first() != Some(&b'/') || base.ends_with(DELETED));
         let other_root = if self.shared.roots_differ.load(Ordering::Relaxed) && !lost {
-            self.other_root(tracee)?
+            self.other_root(thread)?
         } else {
             None
         };
         let result = if lost {
             Ok(())
         } else {
-            self.look_up_from(recorder, ask, tracee, &base, other_root, now)
+            self.look_up_from(recorder, ask, thread, &base, other_root, now)
         };
         self.base = base;
         result
     }
 
     /// Returns the root directory of a thread and its path in the container, unless it has the container's.
-    fn other_root(&mut self, tracee: Tracee) -> Result<Option<(OwnedFd, Vec<u8>)>, Errno> {
-        let root = tracee.root()?;
+    fn other_root(&mut self, thread: i32) -> Result<Option<(OwnedFd, Vec<u8>)>, Errno> {
+        let root = self.tracees.root(thread)?;
         let mut prefix = Vec::new();
         self.view.path_of(root.as_fd(), &mut prefix)?;
         if prefix == b"/" {
@@ -347,7 +371,7 @@ impl Inspector {
         &mut self,
         recorder: &Recorder,
         ask: &Ask<'_>,
-        tracee: Tracee,
+        thread: i32,
         base: &[u8],
         other_root: Option<(OwnedFd, Vec<u8>)>,
         now: u32,
@@ -370,7 +394,7 @@ impl Inspector {
         let result = self.answer(
             recorder,
             ask,
-            tracee,
+            thread,
             &mut asked,
             &prefix,
             root.as_ref(),
@@ -386,7 +410,7 @@ impl Inspector {
         &mut self,
         recorder: &Recorder,
         ask: &Ask<'_>,
-        tracee: Tracee,
+        thread: i32,
         asked: &mut Vec<u8>,
         prefix: &[u8],
         root: Option<&OwnedFd>,
@@ -395,9 +419,7 @@ impl Inspector {
         if prefix.is_empty() && !self.shared.options.kernel_files && of_kernel_alone(asked) {
             return Ok(());
         }
-        self.terminated.clear();
-        self.terminated.extend_from_slice(asked);
-        self.terminated.push(0);
+        let below = asked.clone();
         asked.splice(..0, prefix.iter().copied());
         let question = Question {
             path: asked,
@@ -411,81 +433,52 @@ impl Inspector {
             self.found.push(Found::Known(known, checked));
             return Ok(());
         }
-        let mut opened = self.open(root, ask.follow);
-        let found = opened.is_ok().then_some(self.final_path.as_slice());
-        let outcome = outcome(opened.as_ref().err().copied());
+        let executed = ask.kind == AccessKind::Execute;
+        let glance = self.view.glance(root, &below, ask.follow, executed);
+        let found = match &glance {
+            Glance::Plain(_) => Some(asked.as_slice()),
+            Glance::Opened(_, path) => Some(path.as_slice()),
+            Glance::Failed(_) => None,
+        };
         if let Some((known, _)) = last
-            && let Some(known) = recorder.same(known, outcome, found)
+            && let Some(known) = recorder.same(known, glance.outcome(), found)
         {
             self.found.push(Found::Known(known, now));
             return Ok(());
         }
-        let by = self.executable(ask, tracee);
-        let mut answer = Answer {
-            outcome,
-            path: self.final_path.clone(),
-            links: Vec::new(),
-            by,
-        };
-        if opened.is_err() || self.final_path != *asked {
-            let start = Start { root, prefix };
-            let below = self
-                .terminated
-                .strip_suffix(b"\0")
-                .unwrap_or_default()
-                .to_vec();
-            let way = self.view.walk(start, &below, ask.follow, tracee);
-            answer.links = way.links;
-            match way.end {
-                // Only the walk understands what /proc says about a process.
-                Ok(end) if opened.is_err() => {
-                    answer.outcome = Outcome::Found;
-                    self.terminated.clear();
-                    self.terminated
-                        .extend_from_slice(end.strip_prefix(prefix).unwrap_or(&end));
-                    self.terminated.push(0);
-                    if !end.starts_with(b"/proc/") {
-                        opened = self.open(root, ask.follow);
-                    }
-                    answer.path = end;
-                }
-                Ok(_) => {}
-                Err(errno) => {
-                    if opened.is_err() {
-                        answer.outcome = self::outcome(Some(errno));
-                        answer.path = resolve::clean(asked);
-                    }
-                }
-            }
-        }
-        let path = answer.path.clone();
-        let kernel = of_kernel(&path) && answer.links.is_empty();
+        let start = Start { root, prefix };
+        let resolved = self
+            .view
+            .resolve(glance, start, &below, ask.follow, &mut |link, into| {
+                self.tracees.link(thread, link, into)
+            });
+        let kernel = of_kernel(&resolved.path) && resolved.links.is_empty();
         if kernel && !self.shared.options.kernel_files {
             return Ok(());
         }
+        let by = match ask.by {
+            Some(by) => by.to_vec(),
+            None => self.executable(thread, now),
+        };
+        let program = resolved.path.clone();
         self.found.push(Found::New {
             asked: asked.clone(),
             kind: ask.kind,
             follow: ask.follow,
-            answer,
+            answer: Answer {
+                outcome: resolved.outcome,
+                path: resolved.path,
+                links: resolved.links,
+                by,
+            },
         });
-        if ask.kind == AccessKind::Execute
+        if let Some(file) = resolved.file
+            && executed
             && ask.depth < MOST_INTERPRETERS
-            && let Ok(file) = opened
         {
-            self.interpreters(recorder, ask.depth, tracee, &path, &file);
+            self.interpreters(recorder, ask.depth, thread, &program, &file);
         }
         Ok(())
-    }
-
-    /// Opens the path in `terminated`. What it leads to is then in `final_path`.
-    fn open(&mut self, root: Option<&OwnedFd>, follow: bool) -> Result<OwnedFd, Errno> {
-        let path = CStr::from_bytes_with_nul(&self.terminated).map_err(|_| Errno::INVAL)?;
-        let opened = self.view.open(root, path, follow);
-        self.final_path.clear();
-        let file = opened?;
-        self.view.path_of(file.as_fd(), &mut self.final_path)?;
-        Ok(file)
     }
 
     /// Returns whether an answer need not be looked for again.
@@ -499,7 +492,7 @@ impl Inspector {
         &mut self,
         recorder: &Recorder,
         depth: u32,
-        tracee: Tracee,
+        thread: i32,
         program: &[u8],
         file: &OwnedFd,
     ) {
@@ -507,7 +500,7 @@ impl Inspector {
             .is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile);
         // A program that may be executed but not read keeps its secret.
         let Some(content) = regular
-            .then(|| resolve::reopen(&self.view, file.as_fd()).ok())
+            .then(|| self.view.reopen(file.as_fd()).ok())
             .flatten()
         else {
             return;
@@ -523,28 +516,27 @@ impl Inspector {
             by: Some(program),
             depth: depth + 1,
         };
-        if let Err(error) = self.look_up(recorder, &ask, tracee) {
+        if let Err(error) = self.look_up(recorder, &ask, thread) {
             tracing::debug!(%error, "cannot look up an interpreter");
         }
     }
 
     /// Returns the executable of a thread, unless that is a copy of this process.
-    fn executable(&self, ask: &Ask<'_>, tracee: Tracee) -> Vec<u8> {
-        if let Some(by) = ask.by {
-            return by.to_vec();
+    fn executable(&mut self, thread: i32, now: u32) -> Vec<u8> {
+        let path = self.tracees.executable(thread, now);
+        if path == self.own_executable {
+            Vec::new()
+        } else {
+            path.to_vec()
         }
-        let mut path = Vec::new();
-        if tracee.link(Link::Executable, &mut path).is_err() || path == self.own_executable {
-            path.clear();
-        }
-        path
     }
 
     /// Records that a directory is listed.
-    fn entries(&mut self, recorder: &Recorder, number: i32, tracee: Tracee) -> Result<(), Errno> {
+    fn entries(&mut self, recorder: &Recorder, number: i32, thread: i32) -> Result<(), Errno> {
         let mut path = Vec::new();
-        tracee.link(Link::Descriptor(number), &mut path)?;
-        self.known_file(recorder, AccessKind::List, &path, tracee);
+        self.tracees
+            .link(thread, Link::Descriptor(number), &mut path)?;
+        self.known_file(recorder, AccessKind::List, &path, thread);
         Ok(())
     }
 
@@ -553,10 +545,10 @@ impl Inspector {
         &mut self,
         recorder: &Recorder,
         descriptor: Link,
-        tracee: Tracee,
+        thread: i32,
     ) -> Result<(), Errno> {
         let mut path = Vec::new();
-        tracee.link(descriptor, &mut path)?;
+        self.tracees.link(thread, descriptor, &mut path)?;
         if path.first() == Some(&b'/') && !path.ends_with(DELETED) {
             let ask = Ask {
                 path: &path,
@@ -566,13 +558,13 @@ impl Inspector {
                 by: None,
                 depth: 0,
             };
-            self.look_up(recorder, &ask, tracee)?;
+            self.look_up(recorder, &ask, thread)?;
         }
         Ok(())
     }
 
     /// Records a file whose path is known.
-    fn known_file(&mut self, recorder: &Recorder, kind: AccessKind, path: &[u8], tracee: Tracee) {
+    fn known_file(&mut self, recorder: &Recorder, kind: AccessKind, path: &[u8], thread: i32) {
         let kernel = of_kernel(path) && !self.shared.options.kernel_files;
         if path.first() != Some(&b'/') || path.ends_with(DELETED) || kernel {
             return;
@@ -582,12 +574,12 @@ impl Inspector {
             kind,
             follow: false,
         };
+        let now = self.shared.now();
         if let Some((known, _)) = recorder.last(&question) {
-            self.found.push(Found::Known(known, self.shared.now()));
+            self.found.push(Found::Known(known, now));
             return;
         }
-        let mut by = Vec::new();
-        let _ = tracee.link(Link::Executable, &mut by); // empty if it is gone
+        let by = self.executable(thread, now);
         self.found.push(Found::New {
             asked: path.to_vec(),
             kind,
@@ -608,11 +600,15 @@ impl Inspector {
         address: u64,
         length: u64,
         kind: AccessKind,
-        tracee: Tracee,
+        thread: i32,
     ) -> Result<(), Errno> {
         let mut buffer = [0; size_of::<libc::sockaddr_un>()];
         let length = usize::try_from(length).unwrap_or(0).min(buffer.len());
-        let bytes = tracee.bytes(address, buffer.get_mut(..length).unwrap_or_default())?;
+        let bytes = tracee::bytes(
+            thread,
+            address,
+            buffer.get_mut(..length).unwrap_or_default(),
+        )?;
         let Some((family, path)) = bytes.split_at_checked(2) else {
             return Ok(());
         };
@@ -630,7 +626,7 @@ impl Inspector {
             by: None,
             depth: 0,
         };
-        self.look_up(recorder, &ask, tracee)
+        self.look_up(recorder, &ask, thread)
     }
 }
 
@@ -666,17 +662,6 @@ fn words<const N: usize>(bytes: [u8; 24]) -> [u64; N] {
         *word = bytes.try_into().map_or(0, u64::from_ne_bytes);
     }
     words
-}
-
-fn outcome(errno: Option<Errno>) -> Outcome {
-    match errno {
-        None => Outcome::Found,
-        Some(Errno::NOENT) => Outcome::Missing,
-        Some(Errno::NOTDIR) => Outcome::NotADirectory,
-        Some(Errno::ACCESS | Errno::PERM) => Outcome::Denied,
-        Some(Errno::LOOP) => Outcome::Loop,
-        Some(_) => Outcome::Unknown,
-    }
 }
 
 /// Returns whether a path is below a file system of the kernel.

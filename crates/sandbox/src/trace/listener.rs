@@ -34,6 +34,8 @@ pub(super) struct Shared {
     pub(super) roots_differ: AtomicBool,
     /// When a program last changed something, in milliseconds since `begin`.
     pub(super) last_change: AtomicU32,
+    /// When a program last did something that may have moved a directory; 0 is never.
+    pub(super) last_move: AtomicU32,
     /// Whether a call could not be understood.
     pub(super) incomplete: AtomicBool,
     begin: Instant,
@@ -61,6 +63,7 @@ impl Tracing {
                 recorders: Mutex::default(),
                 roots_differ: AtomicBool::new(false),
                 last_change: AtomicU32::new(0),
+                last_move: AtomicU32::new(0),
                 incomplete: AtomicBool::new(false),
                 begin: Instant::now(),
             }),
@@ -129,7 +132,7 @@ impl Shared {
     /// Returns the time, in milliseconds since the beginning.
     pub(super) fn now(&self) -> u32 {
         // After 49 days answers are looked up more often than necessary.
-        u32::try_from(self.begin.elapsed().as_millis()).unwrap_or(u32::MAX)
+        u32::try_from(self.begin.elapsed().as_millis()).map_or(u32::MAX, |now| now.max(1))
     }
 }
 

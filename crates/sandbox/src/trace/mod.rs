@@ -17,12 +17,15 @@
 
 mod calls;
 mod filter;
+mod helper;
 mod inspect;
 mod interpreter;
 mod listener;
+mod paths;
 mod record;
 mod resolve;
 mod tracee;
+mod walk;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -60,7 +60,7 @@ fn path<'a>(bytes: &'a [u8], ends: &[usize], id: u32) -> &'a [u8] {
 /// What a program asked, apart from who it was.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct Question<'a> {
-    /// Absolute path, see [`resolve::squeeze`](super::resolve::squeeze).
+    /// Absolute path, see [`paths::squeeze`](super::paths::squeeze).
     pub(super) path: &'a [u8],
     pub(super) kind: AccessKind,
     /// Whether a link at its end is followed.

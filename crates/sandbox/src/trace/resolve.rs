@@ -1,27 +1,27 @@
 //! What a path leads to in a container.
 //!
-//! The kernel does it: `openat2` resolves a path below a root that is not ours, as it does for a process
-//! that has this root, and the descriptor that comes of it tells the path without links. Where that path is
-//! not the one asked for, or nothing was found, [`View::walk`] goes the way a second time, step by step, to
-//! learn the links.
+//! The kernel decides: `openat2` resolves a path below a root that is not ours, as it does for a process
+//! that has this root, and the descriptor that comes of it tells the path without links. Where that is not
+//! the path asked for, or nothing was found, [`walk`] goes the way a second time. In a directory that is
+//! known to have no link above it one call says as much.
 
+use std::collections::HashSet;
 use std::ffi::{CStr, CString};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 use rustix::fs::{Mode, OFlags, ResolveFlags, openat2};
 use rustix::io::Errno;
-use rustix::net::RecvFlags;
 
-use super::tracee::{Link, Tracee, read_link, with_path};
-use crate::child;
-use crate::launch::start;
-use crate::message::{Message, channel, receive};
-use crate::supervise::Child;
+use super::Outcome;
+use super::helper::Helper;
+use super::paths::{clean, parent};
+use super::tracee::{read_link, with_path};
+use super::walk::{LinksOf, Start, walk};
 
-/// Most links in a path, as in the kernel (`MAXSYMLINKS`).
-const MOST_LINKS: usize = 40;
 /// How often a look-up is repeated that a rename somewhere has disturbed.
 const ATTEMPTS: usize = 16;
+/// Most directories that are remembered.
+const MOST_PLAIN: usize = 10_000;
 
 /// The eyes of a tracer: how it sees the files of a container.
 #[derive(Debug)]
@@ -34,24 +34,44 @@ pub(super) struct View {
     container: OwnedFd,
     /// Who is asked when this process may not search a directory.
     helper: Option<Helper>,
+    /// Directories that are where their paths say: no link leads there.
+    plain: HashSet<Vec<u8>>,
+    // Kept to save allocations.
+    terminated: Vec<u8>,
+    target: Vec<u8>,
 }
 
-/// A directory that paths start from.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Start<'a> {
-    /// `None` is the container's.
-    pub(super) root: Option<&'a OwnedFd>,
-    /// Path of the root in the container; empty if it is the container's.
-    pub(super) prefix: &'a [u8],
-}
-
-/// What a walk has learned.
+/// What a first look at a path gave.
 #[derive(Debug)]
-pub(super) struct Way {
+pub(super) enum Glance {
+    /// Just what the path says is there, or is not; no link is involved.
+    Plain(Outcome),
+    /// Something is there, and this is its path.
+    Opened(OwnedFd, Vec<u8>),
+    /// Nothing is there.
+    Failed(Errno),
+}
+
+/// What a path leads to.
+#[derive(Debug)]
+pub(super) struct Resolved {
+    pub(super) outcome: Outcome,
+    /// What was found, or else the path asked for, as the container has it.
+    pub(super) path: Vec<u8>,
     /// The links that were crossed.
     pub(super) links: Vec<Vec<u8>>,
-    /// Where it ends.
-    pub(super) end: Result<Vec<u8>, Errno>,
+    /// What was found, unless that was plain.
+    pub(super) file: Option<OwnedFd>,
+}
+
+impl Glance {
+    pub(super) fn outcome(&self) -> Outcome {
+        match self {
+            Self::Plain(outcome) => *outcome,
+            Self::Opened(..) => Outcome::Found,
+            Self::Failed(errno) => outcome(*errno),
+        }
+    }
 }
 
 impl View {
@@ -63,7 +83,121 @@ impl View {
             own,
             container,
             helper: None,
+            plain: HashSet::new(),
+            terminated: Vec::new(),
+            target: Vec::new(),
         })
+    }
+
+    /// Forgets what it knows about directories, because one may have been moved.
+    pub(super) fn forget(&mut self) {
+        self.plain.clear();
+    }
+
+    /// Looks where an absolute path leads, below a root or the container's.
+    pub(super) fn glance(
+        &mut self,
+        root: Option<&OwnedFd>,
+        path: &[u8],
+        follow: bool,
+        open: bool,
+    ) -> Glance {
+        let mut terminated = std::mem::take(&mut self.terminated);
+        terminated.clear();
+        terminated.extend_from_slice(path);
+        terminated.push(0);
+        let glance = match CStr::from_bytes_with_nul(&terminated) {
+            Ok(terminated) => self.glance_at(root, path, terminated, follow, open),
+            Err(_) => Glance::Failed(Errno::INVAL),
+        };
+        self.terminated = terminated;
+        glance
+    }
+
+    fn glance_at(
+        &mut self,
+        root: Option<&OwnedFd>,
+        path: &[u8],
+        terminated: &CStr,
+        follow: bool,
+        open: bool,
+    ) -> Glance {
+        let simple = root.is_none() && simple(path);
+        let known = simple && self.plain.contains(parent(path));
+        if known && !open {
+            // Relative to the root. The directory is known, so this does not lead out.
+            let below = terminated.to_bytes_with_nul().get(1..).unwrap_or_default();
+            let below = CStr::from_bytes_with_nul(below).unwrap_or_default();
+            match read_link(&self.root, below, &mut self.target) {
+                Err(Errno::NOENT) => return Glance::Plain(Outcome::Missing),
+                // Not a link.
+                Err(Errno::INVAL) => return Glance::Plain(Outcome::Found),
+                Ok(()) if !follow => return Glance::Plain(Outcome::Found),
+                _ => {}
+            }
+        }
+        let opened = self.open(root, terminated, follow);
+        let mut target = Vec::new();
+        match opened.and_then(|file| self.path_of(file.as_fd(), &mut target).map(|()| file)) {
+            Ok(file) => {
+                if simple && !known && target == path {
+                    self.remember(parent(path));
+                }
+                Glance::Opened(file, target)
+            }
+            Err(errno) => Glance::Failed(errno),
+        }
+    }
+
+    /// Completes a glance: finds the links.
+    pub(super) fn resolve(
+        &mut self,
+        glance: Glance,
+        start: Start<'_>,
+        path: &[u8],
+        follow: bool,
+        links_of: LinksOf<'_>,
+    ) -> Resolved {
+        let asked = || clean(&[start.prefix, path].concat());
+        let mut resolved = Resolved {
+            outcome: glance.outcome(),
+            path: Vec::new(),
+            links: Vec::new(),
+            file: None,
+        };
+        match glance {
+            Glance::Plain(_) => resolved.path = asked(),
+            Glance::Opened(file, target) => {
+                if target.strip_prefix(start.prefix) != Some(path) {
+                    (resolved.links, _) = walk(self, start, path, follow, links_of);
+                }
+                resolved.file = Some(file);
+                resolved.path = target;
+            }
+            Glance::Failed(_) => {
+                let (links, end) = walk(self, start, path, follow, links_of);
+                resolved.links = links;
+                match end {
+                    // Only the walk understands what /proc says about a process.
+                    Ok(end) => {
+                        resolved.outcome = Outcome::Found;
+                        let below = CString::new(end.strip_prefix(start.prefix).unwrap_or(&end));
+                        resolved.file = below
+                            .ok()
+                            .and_then(|below| self.open(start.root, &below, true).ok());
+                        resolved.path = end;
+                    }
+                    Err(errno) => {
+                        resolved.outcome = outcome(errno);
+                        resolved.path = asked();
+                        if start.root.is_none() && resolved.links.is_empty() && simple(path) {
+                            self.remember_if_there(parent(path));
+                        }
+                    }
+                }
+            }
+        }
+        resolved
     }
 
     /// Finds what a path leads to below a root.
@@ -87,6 +221,14 @@ impl View {
         helper.open(root.unwrap_or(&self.root).as_fd(), path, follow)
     }
 
+    /// Opens a file that was found, to read it.
+    pub(super) fn reopen(&self, file: BorrowedFd<'_>) -> Result<OwnedFd, Errno> {
+        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+        with_path(format_args!("{}", file.as_raw_fd()), |name| {
+            rustix::fs::openat(&self.own, name, flags, Mode::empty())
+        })
+    }
+
     /// Reads the path of a descriptor of this process.
     pub(super) fn path_of(&self, file: BorrowedFd<'_>, into: &mut Vec<u8>) -> Result<(), Errno> {
         with_path(format_args!("{}", file.as_raw_fd()), |name| {
@@ -94,169 +236,32 @@ impl View {
         })
     }
 
-    /// Goes the way of an absolute path step by step.
-    pub(super) fn walk(
-        &mut self,
-        start: Start<'_>,
-        path: &[u8],
-        follow: bool,
-        tracee: Tracee,
-    ) -> Way {
-        let mut links = Vec::new();
-        let end = self.steps(start, path, follow, tracee, &mut links);
-        Way { links, end }
+    /// Remembers that no link is on the way to a directory.
+    fn remember(&mut self, directory: &[u8]) {
+        if self.plain.len() >= MOST_PLAIN {
+            self.plain.clear();
+        }
+        self.plain.insert(directory.to_vec());
     }
 
-    fn steps(
-        &mut self,
-        start: Start<'_>,
-        path: &[u8],
-        follow: bool,
-        tracee: Tracee,
-        links: &mut Vec<Vec<u8>>,
-    ) -> Result<Vec<u8>, Errno> {
-        // A slash at the end means a directory, so a link there is followed.
-        let follow = follow || path.ends_with(b"/") || path.ends_with(b"/.");
-        let mut rest: Vec<Vec<u8>> = Vec::new();
-        push(&mut rest, path);
-        let mut at: Vec<u8> = Vec::new();
+    /// The same for a directory that may be missing.
+    fn remember_if_there(&mut self, directory: &[u8]) {
+        let Ok(path) = CString::new(directory) else {
+            return;
+        };
         let mut target = Vec::new();
-        let mut crossed = 0;
-        while let Some(name) = rest.pop() {
-            if name == b".." {
-                up(&mut at);
-                continue;
-            }
-            at.push(b'/');
-            at.extend_from_slice(&name);
-            let last = rest.is_empty();
-            let magic = at.starts_with(b"/proc/") && start.prefix.is_empty();
-            if magic {
-                match self.own_link(&at, &mut rest, tracee, &mut target) {
-                    // The way goes on at a file that a process has open, or has as its root.
-                    Some(true) if follow || !rest.is_empty() => {
-                        at.clone_from(&target);
-                        continue;
-                    }
-                    // Other files of the kernel are not of interest: they are not looked for.
-                    Some(_) => {
-                        for name in rest.iter().rev() {
-                            at.push(b'/');
-                            at.extend_from_slice(name);
-                        }
-                        return Ok(at);
-                    }
-                    None => {}
-                }
-            }
-            let step = CString::new(at.as_slice()).map_err(|_| Errno::INVAL)?;
-            let file = self.open(start.root, &step, false)?;
-            if read_link(&file, c"", &mut target).is_err() {
-                continue;
-            }
-            if last && !follow {
-                break;
-            }
-            links.push([start.prefix, &at].concat());
-            crossed += 1;
-            if crossed > MOST_LINKS {
-                return Err(Errno::LOOP);
-            }
-            if target.first() == Some(&b'/') {
-                at.clear();
-            } else {
-                up(&mut at);
-            }
-            push(&mut rest, &target);
+        let opened = self.open(None, &path, true);
+        if opened.is_ok_and(|file| self.path_of(file.as_fd(), &mut target).is_ok())
+            && target == directory
+        {
+            self.remember(directory);
         }
-        at.splice(..0, start.prefix.iter().copied());
-        if at.is_empty() {
-            at.push(b'/');
-        }
-        Ok(at)
-    }
-
-    /// Deals with a path in `/proc` that is about a process. Returns `Some(true)` if it leads to a file,
-    /// which is then in `target`, `Some(false)` if it leads to something of the kernel, and `None` if the
-    /// path is not about a process.
-    ///
-    /// Names of `rest` that belong to it are taken.
-    fn own_link(
-        &self,
-        at: &[u8],
-        rest: &mut Vec<Vec<u8>>,
-        tracee: Tracee,
-        target: &mut Vec<u8>,
-    ) -> Option<bool> {
-        let process = at.strip_prefix(b"/proc/")?;
-        let own = process == b"self" || process == b"thread-self";
-        if !own && !process.iter().all(u8::is_ascii_digit) {
-            return None;
-        }
-        if rest.last().is_some_and(|name| name == b"task") {
-            rest.truncate(rest.len().saturating_sub(2));
-        }
-        let first = rest.last().map(Vec::as_slice).unwrap_or_default();
-        let link = match first {
-            b"root" => Link::Root,
-            b"cwd" => Link::Directory,
-            b"exe" => Link::Executable,
-            b"fd" => {
-                let number = rest.iter().rev().nth(1).and_then(|name| number(name));
-                let Some(number) = number else {
-                    return Some(false);
-                };
-                Link::Descriptor(number)
-            }
-            _ => return Some(false),
-        };
-        let taken = if first == b"fd" { 2 } else { 1 };
-        let read = if own {
-            tracee.link(link, target)
-        } else {
-            let name: String = rest
-                .iter()
-                .rev()
-                .take(taken)
-                .map(|name| format!("/{}", String::from_utf8_lossy(name)))
-                .collect();
-            let process = String::from_utf8_lossy(process);
-            with_path(format_args!("proc/{process}{name}"), |path| {
-                read_link(&self.root, path, target)
-            })
-        };
-        if read.is_err() || target.first() != Some(&b'/') || target.ends_with(DELETED) {
-            return Some(false);
-        }
-        rest.truncate(rest.len().saturating_sub(taken));
-        if target.as_slice() == b"/" {
-            target.clear();
-        }
-        Some(true)
     }
 }
 
-/// What the kernel appends to the path of a file that has been removed.
-pub(super) const DELETED: &[u8] = b" (deleted)";
-
-fn number(digits: &[u8]) -> Option<i32> {
-    std::str::from_utf8(digits).ok()?.parse().ok()
-}
-
-/// Puts the names of a path on a stack, the first one on top.
-fn push(rest: &mut Vec<Vec<u8>>, path: &[u8]) {
-    let names = path.split(|&byte| byte == b'/').rev();
-    rest.extend(
-        names
-            .filter(|name| !matches!(*name, b"" | b"."))
-            .map(<[u8]>::to_vec),
-    );
-}
-
-/// Removes the last name of a path.
-fn up(path: &mut Vec<u8>) {
-    let slash = path.iter().rposition(|&byte| byte == b'/');
-    path.truncate(slash.unwrap_or(0));
+/// Returns whether a path has no `..` and ends in a name.
+fn simple(path: &[u8]) -> bool {
+    !path.ends_with(b"/") && !path.windows(3).any(|three| three == b"/..")
 }
 
 /// Finds what a path leads to below a root, with the rights of this process.
@@ -278,111 +283,12 @@ pub(crate) fn open_below(
     }
 }
 
-/// Appends a path to the path of the directory that it starts from, without empty names and `.`. What is
-/// left says the same to the kernel: `..` and a slash at the end stay.
-pub(super) fn squeeze(base: &[u8], path: &[u8], into: &mut Vec<u8>) {
-    into.clear();
-    let base = if path.first() == Some(&b'/') {
-        b""
-    } else {
-        base
-    };
-    for name in base
-        .split(|&byte| byte == b'/')
-        .chain(path.split(|&byte| byte == b'/'))
-    {
-        if !matches!(name, b"" | b".") {
-            into.push(b'/');
-            into.extend_from_slice(name);
-        }
-    }
-    let directory = path.ends_with(b"/") || path.ends_with(b"/.") || path == b".";
-    if into.is_empty() || (directory && path != b".") {
-        into.push(b'/');
-    }
-}
-
-/// Removes `.`, `..`, empty names and a slash at the end from an absolute path, without looking whether
-/// what a `..` follows is a link.
-pub(super) fn clean(path: &[u8]) -> Vec<u8> {
-    let mut clean = Vec::with_capacity(path.len());
-    for name in path.split(|&byte| byte == b'/') {
-        match name {
-            b"" | b"." => {}
-            b".." => up(&mut clean),
-            name => {
-                clean.push(b'/');
-                clean.extend_from_slice(name);
-            }
-        }
-    }
-    if clean.is_empty() {
-        clean.push(b'/');
-    }
-    clean
-}
-
-/// A process with the rights of the container's root, which opens what this one may not.
-///
-/// A thread cannot go into a user namespace, so it has to be a process. It is made when it is first needed,
-/// and never for root.
-#[derive(Debug)]
-struct Helper {
-    socket: OwnedFd,
-    _child: Child,
-}
-
-impl Helper {
-    fn start(container: BorrowedFd<'_>) -> Result<Self, Errno> {
-        let (socket, theirs) = channel()?;
-        let child = start(0, || child::look::serve(container, theirs.as_fd()))?;
-        Ok(Self {
-            socket,
-            _child: child,
-        })
-    }
-
-    fn open(&self, root: BorrowedFd<'_>, path: &CStr, follow: bool) -> Result<OwnedFd, Errno> {
-        child::look::ask(self.socket.as_fd(), root, path, follow)?;
-        match receive(self.socket.as_fd(), RecvFlags::empty())? {
-            Some((Message::Opened, Some(file))) => Ok(file),
-            Some((Message::Failed { errno, .. }, _)) => Err(Errno::from_raw_os_error(errno)),
-            _ => Err(Errno::ACCESS),
-        }
-    }
-}
-
-/// Opens a file that was found, to read its beginning.
-pub(super) fn reopen(view: &View, file: BorrowedFd<'_>) -> Result<OwnedFd, Errno> {
-    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
-    with_path(format_args!("{}", file.as_raw_fd()), |name| {
-        rustix::fs::openat(&view.own, name, flags, Mode::empty())
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn paths_are_put_together_and_cleaned() {
-        let cases: [(&str, &str, &str, &str); 10] = [
-            ("/", "etc/passwd", "/etc/passwd", "/etc/passwd"),
-            ("/a/b", "../c", "/a/b/../c", "/a/c"),
-            ("/a", "/x//y/./z", "/x/y/z", "/x/y/z"),
-            ("/a", "d/", "/a/d/", "/a/d"),
-            ("/a", "d/.", "/a/d/", "/a/d"),
-            ("/a", ".", "/a", "/a"),
-            ("/a", "./", "/a/", "/a"),
-            ("/", "/", "/", "/"),
-            ("/", "..", "/..", "/"),
-            ("/a", "...", "/a/...", "/a/..."),
-        ];
-        for (base, path, squeezed, cleaned) in cases {
-            let mut into = Vec::new();
-            squeeze(base.as_bytes(), path.as_bytes(), &mut into);
-            assert_eq!(String::from_utf8_lossy(&into), squeezed, "{base} {path}");
-            assert_eq!(String::from_utf8_lossy(&clean(&into)), cleaned);
-        }
+fn outcome(errno: Errno) -> Outcome {
+    match errno {
+        Errno::NOENT => Outcome::Missing,
+        Errno::NOTDIR => Outcome::NotADirectory,
+        Errno::ACCESS | Errno::PERM => Outcome::Denied,
+        Errno::LOOP => Outcome::Loop,
+        _ => Outcome::Unknown,
     }
 }
