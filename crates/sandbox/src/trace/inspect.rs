@@ -1,7 +1,5 @@
 //! Understanding one system call.
 
-use std::collections::VecDeque;
-use std::ffi::CString;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -10,7 +8,7 @@ use rustix::fs::FileType;
 use rustix::io::Errno;
 
 use super::calls::{self, ARCHITECTURES, Asks, CALLS, Call, Last, Place};
-use super::listener::Shared;
+use super::listener::{Launch, Shared, lock};
 use super::paths::{DELETED, squeeze};
 use super::record::{Answer, Known, Question, Recorder};
 use super::resolve::{Glance, View};
@@ -36,8 +34,7 @@ pub(super) struct Inspector {
     plain_since: u32,
     /// Where each call is in [`CALLS`], by architecture and number.
     tables: [Vec<u8>; 3],
-    launch: VecDeque<CString>,
-    launch_directory: CString,
+    launch: Arc<Launch>,
     own_executable: Vec<u8>,
     /// What the current call asks.
     found: Vec<Found>,
@@ -78,12 +75,7 @@ enum Directory<'a> {
 }
 
 impl Inspector {
-    pub(super) fn new(
-        shared: Arc<Shared>,
-        view: View,
-        launch: VecDeque<CString>,
-        launch_directory: CString,
-    ) -> Self {
+    pub(super) fn new(shared: Arc<Shared>, view: View, launch: Arc<Launch>) -> Self {
         let own_executable = std::fs::read_link("/proc/self/exe").unwrap_or_default();
         Self {
             shared,
@@ -92,7 +84,6 @@ impl Inspector {
             plain_since: 0,
             tables: [0, 1, 2].map(table),
             launch,
-            launch_directory,
             own_executable: own_executable.into_os_string().into_encoded_bytes(),
             found: Vec::new(),
             path: Vec::new(),
@@ -133,7 +124,10 @@ impl Inspector {
                         {
                             recorder.again(known, now);
                         }
-                        _ => recorder.add(&question, &answer, now),
+                        _ => {
+                            let order = self.shared.answers.fetch_add(1, Ordering::Relaxed);
+                            recorder.add(&question, &answer, now, order);
+                        }
                     }
                 }
             }
@@ -262,7 +256,7 @@ impl Inspector {
             Err(Errno::PERM | Errno::ACCESS) if kind == AccessKind::Execute => {
                 self.launched(&mut path)
             }
-            Err(Errno::PERM | Errno::ACCESS) if !self.launch.is_empty() => {
+            Err(Errno::PERM | Errno::ACCESS) if !lock(&self.launch.candidates).is_empty() => {
                 path.clear(); // what is left to be tried does not run yet
                 Ok(())
             }
@@ -315,8 +309,9 @@ impl Inspector {
     /// Returns the next path where the first program is tried. The process that does so is a copy of this
     /// one, and its memory may be out of reach.
     fn launched(&mut self, path: &mut Vec<u8>) -> Result<(), Errno> {
-        let next = self.launch.pop_front().ok_or(Errno::PERM)?;
-        squeeze(self.launch_directory.to_bytes(), next.to_bytes(), path);
+        let next = lock(&self.launch.candidates).pop_front();
+        let next = next.ok_or(Errno::PERM)?;
+        squeeze(self.launch.directory.to_bytes(), next.to_bytes(), path);
         Ok(())
     }
 

@@ -2,13 +2,14 @@
 
 use std::collections::VecDeque;
 use std::ffi::CString;
+use std::num::NonZero;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use rustix::event::{PollFd, PollFlags, poll};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 
 use super::inspect::Inspector;
@@ -38,6 +39,8 @@ pub(super) struct Shared {
     pub(super) last_move: AtomicU32,
     /// Whether a call could not be understood.
     pub(super) incomplete: AtomicBool,
+    /// How many different answers there are.
+    pub(super) answers: AtomicU64,
     begin: Instant,
 }
 
@@ -55,6 +58,16 @@ pub(crate) struct Origin {
     pub(crate) directory: CString,
 }
 
+/// The first program of an origin, until it runs.
+#[derive(Debug)]
+pub(super) struct Launch {
+    pub(super) candidates: Mutex<VecDeque<CString>>,
+    pub(super) directory: CString,
+}
+
+/// Most threads that look at the calls of one program.
+const MOST_THREADS: usize = 4;
+
 impl Tracing {
     pub(crate) fn new(options: &TraceOptions) -> Self {
         Self {
@@ -65,6 +78,7 @@ impl Tracing {
                 last_change: AtomicU32::new(0),
                 last_move: AtomicU32::new(0),
                 incomplete: AtomicBool::new(false),
+                answers: AtomicU64::new(0),
                 begin: Instant::now(),
             }),
             threads: Mutex::default(),
@@ -80,19 +94,27 @@ impl Tracing {
         if let Err(error) = sys::switch_directly(origin.listener.as_fd()) {
             tracing::debug!(%error, "the kernel is old, tracing will be slow");
         }
-        let view =
-            View::new(origin.root, origin.container).map_err(|errno| failed(errno.into()))?;
-        let recorder = Arc::new(Mutex::new(Recorder::new()));
-        lock(&self.shared.recorders).push(Arc::clone(&recorder));
-        let launch = VecDeque::from(origin.candidates);
-        let shared = Arc::clone(&self.shared);
-        let inspector = Inspector::new(shared, view, launch, origin.directory);
-        let listener = origin.listener;
-        let thread = std::thread::Builder::new()
-            .name("trace".to_owned())
-            .spawn(move || listen(listener.as_fd(), inspector, &recorder))
-            .map_err(failed)?;
-        lock(&self.threads).push(thread);
+        let launch = Launch {
+            candidates: Mutex::new(origin.candidates.into()),
+            directory: origin.directory,
+        };
+        let (listener, launch) = (Arc::new(origin.listener), Arc::new(launch));
+        let own_end = tells_own_end();
+        for _ in 0..if own_end { threads() } else { 1 } {
+            let root = origin.root.try_clone().map_err(failed)?;
+            let container = origin.container.try_clone().map_err(failed)?;
+            let view = View::new(root, container).map_err(|errno| failed(errno.into()))?;
+            let (shared, launch) = (Arc::clone(&self.shared), Arc::clone(&launch));
+            let inspector = Inspector::new(shared, view, launch);
+            let recorder = Arc::new(Mutex::new(Recorder::new()));
+            lock(&self.shared.recorders).push(Arc::clone(&recorder));
+            let listener = Arc::clone(&listener);
+            let thread = std::thread::Builder::new()
+                .name("trace".to_owned())
+                .spawn(move || listen(listener.as_fd(), own_end, inspector, &recorder))
+                .map_err(failed)?;
+            lock(&self.threads).push(thread);
+        }
         Ok(())
     }
 
@@ -108,11 +130,7 @@ impl Tracing {
                 recorder.accesses()
             })
             .collect();
-        trace.accesses = if recorders.len() == 1 {
-            accesses
-        } else {
-            sorted(accesses)
-        };
+        trace.accesses = sorted(accesses);
         trace.complete = !self.shared.incomplete.load(Ordering::Relaxed);
         trace
     }
@@ -137,19 +155,46 @@ impl Shared {
 }
 
 /// A recorder is whole even if a thread has died while it held it: what was added last may be missing.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// Returns how many threads look at the calls of one program. More than a few are in each other's way.
+fn threads() -> usize {
+    let processors = std::thread::available_parallelism().map_or(1, NonZero::get);
+    processors.min(MOST_THREADS)
+}
+
+/// Returns whether the kernel ends the wait for a call when no process is left that could make one. Since
+/// 6.11 it does.
+fn tells_own_end() -> bool {
+    let name = rustix::system::uname();
+    let release = name.release().to_string_lossy();
+    let mut numbers = release
+        .split(|character: char| !character.is_ascii_digit())
+        .map_while(|number| number.parse::<u32>().ok());
+    (numbers.next(), numbers.next()) >= (Some(6), Some(11))
+}
+
 /// Looks at calls until no process is left that could make any.
-fn listen(listener: BorrowedFd<'_>, mut inspector: Inspector, recorder: &Mutex<Recorder>) {
+fn listen(
+    listener: BorrowedFd<'_>,
+    own_end: bool,
+    mut inspector: Inspector,
+    recorder: &Mutex<Recorder>,
+) {
     loop {
+        if !own_end && matches!(events(listener, None), Ok(events) if ended(events)) {
+            return;
+        }
         let notification = match sys::next_notification(listener) {
             Ok(notification) => notification,
             Err(Errno::INTR) => continue,
-            // The thread was killed before its call was looked at, or was the last one.
-            Err(Errno::NOENT) if !finished(listener) => continue,
-            Err(Errno::NOENT) => return,
+            // A thread was killed before its call was looked at, or no process is left.
+            Err(Errno::NOENT) => match events(listener, Some(Duration::ZERO)) {
+                Ok(events) if ended(events) => return,
+                _ => continue,
+            },
             Err(error) => {
                 tracing::debug!(%error, "cannot receive a call to trace");
                 inspector.lost();
@@ -166,13 +211,16 @@ fn listen(listener: BorrowedFd<'_>, mut inspector: Inspector, recorder: &Mutex<R
     }
 }
 
-/// Returns whether no process has the filter any more.
-fn finished(listener: BorrowedFd<'_>) -> bool {
+/// Waits until something happens to a listener, or for so long.
+fn events(listener: BorrowedFd<'_>, timeout: Option<Duration>) -> Result<PollFlags, Errno> {
     let mut watched = [PollFd::from_borrowed_fd(listener, PollFlags::IN)];
-    let now = rustix::event::Timespec::try_from(Duration::ZERO).ok();
-    let [watched] = match poll(&mut watched, now.as_ref()) {
-        Ok(_) => watched,
-        Err(_) => return false,
-    };
-    watched.revents().contains(PollFlags::HUP)
+    let timeout = timeout.and_then(|timeout| Timespec::try_from(timeout).ok());
+    poll(&mut watched, timeout.as_ref())?;
+    let [watched] = watched;
+    Ok(watched.revents())
+}
+
+/// Returns whether no process has the filter any more.
+fn ended(events: PollFlags) -> bool {
+    events.contains(PollFlags::HUP) && !events.contains(PollFlags::IN)
 }

@@ -27,7 +27,6 @@ mod resolve;
 mod tracee;
 mod walk;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 pub(crate) use filter::filter;
@@ -36,7 +35,6 @@ pub(crate) use resolve::open_below;
 
 /// What to trace, besides the files of the image.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-#[non_exhaustive]
 pub struct TraceOptions {
     /// Whether to record paths in `/proc`, `/sys` and `/dev`, which no image provides.
     pub kernel_files: bool,
@@ -122,32 +120,80 @@ impl Trace {
     pub fn merge(&mut self, other: Self) {
         self.complete &= other.complete;
         self.events += other.events;
-        let all = std::mem::take(&mut self.accesses);
-        self.accesses = sorted(all.into_iter().chain(other.accesses));
+        let own = std::mem::take(&mut self.accesses)
+            .into_iter()
+            .map(|it| (0, it));
+        let theirs = other.accesses.into_iter().map(|it| (1, it));
+        self.accesses = sorted(own.chain(theirs).collect());
     }
 }
 
-/// Makes one access of those that are about the same thing, and sorts them.
-fn sorted(accesses: impl IntoIterator<Item = Access>) -> Vec<Access> {
-    let mut all: BTreeMap<(Vec<u8>, AccessKind, Outcome), Access> = BTreeMap::new();
-    for mut access in accesses {
-        let path = std::mem::take(&mut access.path);
-        match all.entry((path, access.kind, access.outcome)) {
-            std::collections::btree_map::Entry::Vacant(entry) => {
-                entry.insert(access);
+/// Makes one access of those that are about the same thing, and sorts them. The number before each says
+/// which came first.
+fn sorted(mut all: Vec<(u64, Access)>) -> Vec<Access> {
+    all.sort_unstable_by(|(first, a), (second, b)| {
+        let order = a.path.cmp(&b.path).then(a.kind.cmp(&b.kind));
+        order
+            .then(a.outcome.cmp(&b.outcome))
+            .then(first.cmp(second))
+    });
+    let mut accesses: Vec<Access> = Vec::with_capacity(all.len());
+    for (_, mut access) in all {
+        match accesses.last_mut() {
+            Some(last)
+                if last.path == access.path
+                    && last.kind == access.kind
+                    && last.outcome == access.outcome =>
+            {
+                last.count += access.count;
+                last.links.append(&mut access.links);
             }
-            std::collections::btree_map::Entry::Occupied(mut entry) => {
-                let entry = entry.get_mut();
-                entry.count += access.count;
-                entry.links.append(&mut access.links);
-            }
+            _ => accesses.push(access),
         }
     }
-    all.into_iter()
-        .map(|((path, ..), mut access)| {
-            access.links.sort_unstable();
-            access.links.dedup();
-            Access { path, ..access }
-        })
-        .collect()
+    for access in &mut accesses {
+        access.links.sort_unstable();
+        access.links.dedup();
+    }
+    accesses
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn traces_are_merged() {
+        let access = |path: &str, count, links: &[&str], by: &str| Access {
+            path: path.into(),
+            kind: AccessKind::Open,
+            outcome: Outcome::Found,
+            links: links.iter().map(|link| (*link).into()).collect(),
+            count,
+            by: by.as_bytes().into(),
+        };
+        let trace = |accesses, complete| Trace {
+            accesses,
+            events: 3,
+            complete,
+        };
+        let mut all = trace(vec![access("/b", 1, &["/z"], "/bin/first")], true);
+        let other = vec![
+            access("/a", 1, &[], "/x"),
+            access("/b", 2, &["/y", "/z"], "/x"),
+        ];
+        all.merge(trace(other, false));
+        let expected = vec![
+            access("/a", 1, &[], "/x"),
+            access("/b", 3, &["/y", "/z"], "/bin/first"),
+        ];
+        assert_eq!(
+            all,
+            Trace {
+                accesses: expected,
+                events: 6,
+                complete: false
+            }
+        );
+    }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use hashbrown::{DefaultHashBuilder, HashTable};
 
-use super::{Access, AccessKind, Outcome, sorted};
+use super::{Access, AccessKind, Outcome};
 
 /// Number of a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -91,6 +91,8 @@ struct Record {
     /// When the answer was last found to be so.
     checked: u32,
     count: u64,
+    /// Which answer of the whole trace it is.
+    order: u64,
     kind: AccessKind,
     follow: bool,
     outcome: Outcome,
@@ -124,6 +126,7 @@ impl Recorder {
             before: 0,
             checked: 0,
             count: 0,
+            order: 0,
             kind: AccessKind::Open,
             follow: false,
             outcome: Outcome::Unknown,
@@ -186,7 +189,13 @@ impl Recorder {
     }
 
     /// Writes down a new answer.
-    pub(super) fn add(&mut self, question: &Question<'_>, answer: &Answer, checked: u32) {
+    pub(super) fn add(
+        &mut self,
+        question: &Question<'_>,
+        answer: &Answer,
+        checked: u32,
+        order: u64,
+    ) {
         let asked = self.paths.add(question.path);
         let found = self.paths.add(&answer.path);
         let by = self.paths.add(&answer.by);
@@ -211,6 +220,7 @@ impl Recorder {
             before: 0,
             checked,
             count: 1,
+            order,
             kind: question.kind,
             follow: question.follow,
             outcome: answer.outcome,
@@ -236,10 +246,11 @@ impl Recorder {
         self.records.push(record);
     }
 
-    /// Returns everything, sorted, with what several paths led to only once.
-    pub(super) fn accesses(&self) -> Vec<Access> {
+    /// Returns everything, with numbers that say what came first.
+    pub(super) fn accesses(&self) -> Vec<(u64, Access)> {
         let mut executables: Vec<Option<Arc<[u8]>>> = Vec::new();
-        sorted(self.records.iter().skip(1).map(|record| {
+        let records = self.records.iter().skip(1);
+        let accesses = records.map(|record| {
             let by = record.by.0 as usize;
             if executables.len() <= by {
                 executables.resize(by + 1, None);
@@ -249,14 +260,16 @@ impl Recorder {
             });
             let links = self.links.get(record.links as usize);
             let links = links.into_iter().flatten();
-            Access {
+            let access = Access {
                 path: self.paths.get(record.found).to_vec(),
                 kind: record.kind,
                 outcome: record.outcome,
                 links: links.map(|&link| self.paths.get(link).to_vec()).collect(),
                 count: record.count,
                 by,
-            }
-        }))
+            };
+            (record.order, access)
+        });
+        accesses.collect()
     }
 }

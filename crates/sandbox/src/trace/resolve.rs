@@ -209,9 +209,10 @@ impl View {
     ) -> Result<OwnedFd, Errno> {
         let opened = open_below(root.unwrap_or(&self.root).as_fd(), path, follow);
         // Root of the container may search every directory there, its caller may not.
-        let (Err(Errno::ACCESS), false) = (&opened, rustix::process::geteuid().is_root()) else {
+        let denied = matches!(opened, Err(Errno::ACCESS));
+        if !denied || rustix::process::geteuid().is_root() {
             return opened;
-        };
+        }
         if self.helper.is_none() {
             self.helper = Helper::start(self.container.as_fd())
                 .inspect_err(|error| tracing::debug!(%error, "cannot look into a container"))

@@ -88,14 +88,14 @@ impl Way<'_> {
             }
             self.at.push(b'/');
             self.at.extend_from_slice(&name);
-            match self.magic(view, links_of) {
+            match self.magic(view, follow, links_of) {
                 // The way goes on at a file that a process has open, or has as its root.
-                Some(Magic::Path(path)) if follow || !self.rest.is_empty() => {
+                Some(Magic::Path(path)) => {
                     self.at = path;
                     continue;
                 }
                 // What it asks of other files of the kernel no image can answer.
-                Some(_) => {
+                Some(Magic::Other) => {
                     while let Some(name) = self.rest.pop() {
                         self.at.push(b'/');
                         self.at.extend_from_slice(&name);
@@ -126,7 +126,7 @@ impl Way<'_> {
     /// Says what is where a process has entered its own directory in `/proc`, or that of another; `None` if
     /// the way has not come there. This process would see its own there, or nothing. The names that belong to the
     /// answer are taken from those that are left.
-    fn magic(&mut self, view: &View, links_of: LinksOf<'_>) -> Option<Magic> {
+    fn magic(&mut self, view: &View, follow: bool, links_of: LinksOf<'_>) -> Option<Magic> {
         let process = self.at.strip_prefix(b"/proc/")?;
         let own = matches!(process, b"self" | b"thread-self");
         if !self.start.prefix.is_empty() || !own && !process.iter().all(u8::is_ascii_digit) {
@@ -148,6 +148,9 @@ impl Way<'_> {
             _ => return Some(Magic::Other),
         };
         taken += if name == b"fd" { 2 } else { 1 };
+        if taken == self.rest.len() && !follow {
+            return Some(Magic::Other); // the link itself is meant
+        }
         let mut path = Vec::new();
         let read = if own {
             links_of(link, &mut path)
