@@ -8,6 +8,7 @@ use std::{fs, io};
 
 use crate::streams::Ends;
 use crate::supervise::Supervised;
+use crate::trace::{Trace, Tracing};
 use crate::{Error, Exec, ExitStatus, HostCommand, IdMapping, Network, Process, launch, network};
 
 /// A running container. Dropping it kills everything in it.
@@ -19,6 +20,7 @@ pub struct Container {
     pub(crate) ends: Ends,
     pub(crate) ids: IdMapping,
     pub(crate) network: Network,
+    pub(crate) tracing: Option<Tracing>,
 }
 
 impl Container {
@@ -88,6 +90,18 @@ impl Container {
     /// If the monitor cannot be heard.
     pub fn kill(&mut self) -> Result<ExitStatus, Error> {
         self.supervised.kill()
+    }
+
+    /// Returns what programs have asked for so far, if that is recorded.
+    #[must_use]
+    pub fn trace(&self) -> Option<Trace> {
+        self.tracing.as_ref().map(Tracing::so_far)
+    }
+
+    /// Waits until everything in the container has ended, and returns what its programs asked for, if that
+    /// is recorded and has not been taken yet.
+    pub fn take_trace(&mut self) -> Option<Trace> {
+        self.tracing.take().map(Tracing::finish)
     }
 
     /// Runs a further command in the container, as `docker exec` does.

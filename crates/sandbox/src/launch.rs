@@ -16,6 +16,7 @@ use crate::message::{Message, channel, receive, send};
 use crate::plan::{Plan, Program, Step, namespaces};
 use crate::supervise::{Child, Supervised};
 use crate::sys::{self, Cloned};
+use crate::trace::{Origin, Tracing};
 use crate::{
     Container, Error, Exec, HostCommand, Network, Process, Spec, Streams, Writes, id_maps, streams,
 };
@@ -54,7 +55,9 @@ pub fn spawn(spec: &Spec) -> Result<Container, Error> {
 
     let supervised = Supervised::new(monitor, control)
         .map_err(Error::supervise("start the monitor of the container"))?;
-    let heard = listen(report.as_fd())?;
+    let tracing = spec.trace.as_ref().map(Tracing::new);
+    let container = supervised.as_ref().map(Supervised::process);
+    let heard = listen_to_program(report.as_fd(), tracing.as_ref(), container, &plan.program)?;
     let terminal = heard.terminal;
     let supervised = running(
         supervised,
@@ -69,6 +72,7 @@ pub fn spawn(spec: &Spec) -> Result<Container, Error> {
         ends,
         ids: spec.ids.clone(),
         network: spec.network,
+        tracing,
     })
 }
 
@@ -114,13 +118,19 @@ fn make_layers(directory: &Path, root: &Path) -> Result<(), Error> {
 
 /// Runs a command in a container beside its first one.
 pub(crate) fn exec(container: &Container, exec: &Exec) -> Result<Process, Error> {
-    let program = Program::of_exec(exec, &container.ids)?;
+    let program = Program::of_exec(exec, &container.ids, container.tracing.is_some())?;
     let all = namespaces(container.network) | libc::CLONE_NEWUSER;
     let joined = Joined {
         container: container.supervised.process().as_fd(),
         namespaces: all,
     };
-    start_beside(Some(joined), &program, &exec.argv, exec.streams)
+    start_beside(
+        Some(joined),
+        &program,
+        exec.streams,
+        &exec.argv,
+        Some(container),
+    )
 }
 
 /// Runs a command of the host in the network of a container.
@@ -128,15 +138,16 @@ pub(crate) fn host_command(container: &Container, command: &HostCommand) -> Resu
     let program = Program::of_host(command)?;
     let joined = (container.network != Network::Host)
         .then(|| Joined::network(container.supervised.process().as_fd()));
-    start_beside(joined, &program, &command.argv, command.streams)
+    start_beside(joined, &program, command.streams, &command.argv, None)
 }
 
 /// Starts a program in some namespaces of a container.
 fn start_beside(
     joined: Option<Joined<'_>>,
     program: &Program,
-    argv: &[OsString],
     wanted: Streams,
+    argv: &[OsString],
+    traced: Option<&Container>,
 ) -> Result<Process, Error> {
     let (ends, program_ends) = streams::connect(wanted)?;
     let (control, control_child) = channel().map_err(Error::supervise("make a channel"))?;
@@ -154,7 +165,9 @@ fn start_beside(
     drop((channels, program_ends));
     let supervised = Supervised::new(monitor, control)
         .map_err(Error::supervise("start the monitor of a program"))?;
-    let heard = listen(report.as_fd())?;
+    let tracing = traced.and_then(|container| container.tracing.as_ref());
+    let container = traced.map(|container| container.supervised.process());
+    let heard = listen_to_program(report.as_fd(), tracing, container, program)?;
     let describe = |step| Step::describe(step).to_owned();
     let terminal = heard.terminal;
     let supervised = running(supervised, heard.failed, argv, program, describe)?;
@@ -190,7 +203,40 @@ pub(crate) struct Heard {
 
 /// Listens until a child has become a program or has ended.
 pub(crate) fn listen(report: BorrowedFd<'_>) -> Result<Heard, Error> {
+    listen_and(report, |_, _| Ok(()))
+}
+
+/// As [`listen`]; begins to trace the program when it is about to be started, which it waits for.
+fn listen_to_program(
+    report: BorrowedFd<'_>,
+    tracing: Option<&Tracing>,
+    container: Option<&OwnedFd>,
+    program: &Program,
+) -> Result<Heard, Error> {
+    listen_and(report, |root, listener| {
+        let (Some(tracing), Some(container)) = (tracing, container) else {
+            return Ok(());
+        };
+        let container = container
+            .try_clone()
+            .map_err(Error::supervise("trace a program"))?;
+        tracing.watch(Origin {
+            listener,
+            root,
+            container,
+            candidates: program.candidates.clone(),
+            directory: program.directory.clone(),
+        })
+    })
+}
+
+/// Listens, and calls a function with the root and the listener of a program that is to be traced.
+fn listen_and(
+    report: BorrowedFd<'_>,
+    mut trace: impl FnMut(OwnedFd, OwnedFd) -> Result<(), Error>,
+) -> Result<Heard, Error> {
     let mut heard = Heard::default();
+    let mut root = None;
     while let Some((message, descriptor)) =
         receive(report, RecvFlags::empty()).map_err(Error::supervise("listen to a process"))?
     {
@@ -198,7 +244,13 @@ pub(crate) fn listen(report: BorrowedFd<'_>) -> Result<Heard, Error> {
             Message::Failed { step, errno } => heard.failed = Some(Failed { step, errno }),
             Message::Terminal => heard.terminal = descriptor,
             Message::Socket => heard.socket = descriptor,
-            Message::Started | Message::Exited(_) | Message::Signalled(_) => {} // not sent here
+            Message::Root => root = descriptor,
+            Message::Listener => {
+                if let (Some(root), Some(listener)) = (root.take(), descriptor) {
+                    trace(root, listener)?;
+                }
+            }
+            Message::Started | Message::Exited(_) | Message::Signalled(_) | Message::Opened => {} // not sent here
         }
     }
     Ok(heard)

@@ -23,6 +23,7 @@
 //! `launch` make processes, `signals` installs handlers. To read on: `spec` for what can be asked for, `plan` for what docker's
 //! surroundings consist of, `child` for what the new processes do.
 
+mod bpf;
 mod child;
 mod container;
 mod error;
@@ -40,6 +41,7 @@ mod streams;
 mod supervise;
 mod sys;
 pub mod terminal;
+mod trace;
 mod tree;
 
 pub use container::Container;
@@ -51,4 +53,5 @@ pub use signals::{Forwarding, WatchedSignals, watch_signals};
 pub use spec::{
     Exec, HostCommand, Mount, Network, Spec, Stdio, Streams, User, Writes, default_hosts,
 };
+pub use trace::{Access, AccessKind, Outcome, Trace, TraceOptions};
 pub use tree::{Ownership, apply_ownership, remove_tree};

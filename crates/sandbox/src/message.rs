@@ -26,6 +26,12 @@ pub(crate) enum Message {
     Terminal,
     /// A socket is attached.
     Socket,
+    /// The root directory of the container is attached.
+    Root,
+    /// The descriptor is attached on which system calls arrive.
+    Listener,
+    /// A file that was asked for is attached.
+    Opened,
     /// The process ended with this code.
     Exited(i32),
     /// The process was ended by this signal.
@@ -41,6 +47,9 @@ impl Message {
             Self::Socket => (4, 0, 0),
             Self::Exited(code) => (5, 0, code),
             Self::Signalled(signal) => (6, 0, signal),
+            Self::Root => (7, 0, 0),
+            Self::Listener => (8, 0, 0),
+            Self::Opened => (9, 0, 0),
         };
         let (tag, a, b) = (u32::to_ne_bytes(tag), a.to_ne_bytes(), b.to_ne_bytes());
         let mut bytes = [0; SIZE];
@@ -61,6 +70,9 @@ impl Message {
             4 => Self::Socket,
             5 => Self::Exited(b),
             6 => Self::Signalled(b),
+            7 => Self::Root,
+            8 => Self::Listener,
+            9 => Self::Opened,
             _ => return None,
         })
     }
@@ -147,6 +159,9 @@ mod tests {
             Message::Socket,
             Message::Exited(-1),
             Message::Signalled(9),
+            Message::Root,
+            Message::Listener,
+            Message::Opened,
         ];
         for message in sent {
             let attached = (message == Message::Started).then_some(theirs.as_fd());

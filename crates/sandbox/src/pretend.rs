@@ -8,6 +8,8 @@
 
 use std::ffi::c_uint;
 
+use crate::bpf::{self, AND, ARCHITECTURE, EQUAL, LOAD, NUMBER, RETURN, instruction};
+
 /// The calls of one architecture.
 struct Table {
     /// `AUDIT_ARCH_*` of the kernel's `linux/audit.h`.
@@ -23,17 +25,18 @@ struct Table {
 /// setresgid, setfsuid, setfsgid, as far as the architecture has them.
 const TABLES: [Table; 3] = [
     Table {
-        architecture: 0xc000_003e, // x86_64
+        architecture: bpf::X86_64,
         changes: &[92, 93, 94, 260, 105, 106, 113, 114, 116, 117, 119, 122, 123],
         nodes: &[(133, 1), (259, 2)],
     },
     Table {
-        architecture: 0xc000_00b7, // aarch64
+        architecture: bpf::AARCH64,
         changes: &[55, 54, 146, 144, 145, 143, 159, 147, 149, 151, 152],
         nodes: &[(33, 2)],
     },
     Table {
-        architecture: 0x4000_0003, // i386: first the calls with 16-bit ids, then those with 32-bit ids
+        // First the calls with 16-bit ids, then those with 32-bit ids.
+        architecture: bpf::I386,
         changes: &[
             182, 95, 16, 23, 46, 70, 71, 81, 164, 170, 138, 139, 212, 207, 198, 298, 213, 214, 203,
             204, 206, 208, 210, 215, 216,
@@ -41,16 +44,6 @@ const TABLES: [Table; 3] = [
         nodes: &[(14, 1), (297, 2)],
     },
 ];
-
-/// Offsets in `struct seccomp_data`.
-const NUMBER: c_uint = 0;
-const ARCHITECTURE: c_uint = 4;
-const ARGUMENTS: c_uint = 16;
-
-const LOAD: c_uint = libc::BPF_LD | libc::BPF_W | libc::BPF_ABS;
-const EQUAL: c_uint = libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K;
-const AND: c_uint = libc::BPF_ALU | libc::BPF_AND | libc::BPF_K;
-const RETURN: c_uint = libc::BPF_RET | libc::BPF_K;
 
 /// Builds the filter. Architectures that it has no table for are let through.
 pub(crate) fn filter() -> Vec<libc::sock_filter> {
@@ -77,8 +70,7 @@ fn block(table: &Table) -> Vec<libc::sock_filter> {
     }
     for &(number, argument) in table.nodes {
         block.push(instruction(EQUAL, number, 0, 5));
-        // The lower half of a 64-bit argument, on machines that store it first.
-        block.push(instruction(LOAD, ARGUMENTS + 8 * argument, 0, 0));
+        block.push(instruction(LOAD, bpf::argument(argument), 0, 0));
         block.push(instruction(AND, libc::S_IFMT, 0, 0));
         block.push(instruction(
             EQUAL,
@@ -100,33 +92,12 @@ fn block(table: &Table) -> Vec<libc::sock_filter> {
     block
 }
 
-fn instruction(code: c_uint, k: c_uint, jt: u8, jf: u8) -> libc::sock_filter {
-    #[allow(clippy::cast_possible_truncation)] // operation codes are 16 bits wide
-    let code = code as u16;
-    libc::sock_filter { code, jt, jf, k }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// Runs the filter as the kernel would.
-    fn verdict(architecture: u32, number: u32, arguments: [u32; 3]) -> u32 {
-        let program = filter();
-        let (mut at, mut accumulator) = (0, 0);
-        loop {
-            let libc::sock_filter { code, jt, jf, k } = program[at];
-            at += 1;
-            match c_uint::from(code) {
-                LOAD if k == NUMBER => accumulator = number,
-                LOAD if k == ARCHITECTURE => accumulator = architecture,
-                LOAD => accumulator = arguments[(k - ARGUMENTS) as usize / 8],
-                AND => accumulator &= k,
-                EQUAL => at += usize::from(if accumulator == k { jt } else { jf }),
-                RETURN => return k,
-                other => panic!("operation {other}"),
-            }
-        }
+    fn verdict(architecture: u32, number: u32, arguments: [u32; 6]) -> u32 {
+        bpf::verdict(&filter(), architecture, number, arguments)
     }
 
     #[test]
@@ -136,7 +107,7 @@ mod tests {
         for table in &TABLES {
             for &number in table.changes {
                 assert_eq!(
-                    verdict(table.architecture, number, [0; 3]),
+                    verdict(table.architecture, number, [0; 6]),
                     PRETEND,
                     "{number}"
                 );
@@ -147,14 +118,14 @@ mod tests {
                     (libc::S_IFBLK, PRETEND),
                     (libc::S_IFIFO, ALLOW),
                 ] {
-                    let mut arguments = [0; 3];
+                    let mut arguments = [0; 6];
                     arguments[argument as usize] = kind | 0o644;
                     assert_eq!(verdict(table.architecture, number, arguments), expected);
                 }
             }
-            assert_eq!(verdict(table.architecture, 1, [0; 3]), ALLOW);
-            assert_eq!(verdict(table.architecture, 9999, [0; 3]), ALLOW);
+            assert_eq!(verdict(table.architecture, 1, [0; 6]), ALLOW);
+            assert_eq!(verdict(table.architecture, 9999, [0; 6]), ALLOW);
         }
-        assert_eq!(verdict(0x1234, 92, [0; 3]), ALLOW);
+        assert_eq!(verdict(0x1234, 92, [0; 6]), ALLOW);
     }
 }

@@ -6,7 +6,7 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use crate::IdMapping;
+use crate::{IdMapping, TraceOptions};
 
 /// A command and the container around it.
 ///
@@ -44,6 +44,9 @@ pub struct Spec {
     pub streams: Streams,
     /// Whether the program gets a terminal, to be had from [`Container::take_terminal`](crate::Container::take_terminal).
     pub terminal: bool,
+    /// What to record of the files that programs ask for; `None` records nothing and costs nothing. See
+    /// [`Container::take_trace`](crate::Container::take_trace).
+    pub trace: Option<TraceOptions>,
     /// Whether the root is mounted read-only. `/tmp`, `/run` and `/dev` stay writable.
     pub read_only: bool,
 }
@@ -69,6 +72,7 @@ impl Spec {
             ids,
             streams: Streams::default(),
             terminal: false,
+            trace: None,
             read_only: false,
         }
     }

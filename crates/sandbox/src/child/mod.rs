@@ -13,6 +13,7 @@
 
 mod copy;
 mod files;
+pub(crate) mod look;
 mod path;
 mod program;
 pub(crate) mod tree;
@@ -151,7 +152,7 @@ fn end_of(pid: i32) -> Message {
 /// Becomes the first process of a container.
 fn init(plan: &mut Plan, streams: &Streams, report: BorrowedFd<'_>) -> ! {
     let failure = match prepare(plan, report) {
-        Ok(terminal) => match program::run(&plan.program, streams, terminal) {
+        Ok(terminal) => match program::run(&plan.program, streams, terminal, report) {
             Ok(never) => match never {},
             Err(failure) => failure,
         },
@@ -226,7 +227,7 @@ fn start(program: &Program, streams: &Streams, report: BorrowedFd<'_>) -> ! {
     } else {
         Ok(None)
     };
-    match terminal.and_then(|terminal| program::run(program, streams, terminal)) {
+    match terminal.and_then(|terminal| program::run(program, streams, terminal, report)) {
         Ok(never) => match never {},
         Err(failure) => failure.report(report),
     }

@@ -3,11 +3,12 @@
 use std::convert::Infallible;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use rustix::fs::{Access, AtFlags, CWD, Mode};
+use rustix::fs::{Access, AtFlags, CWD, Mode, OFlags};
 use rustix::io::Errno;
 use rustix::thread::{CapabilitySet, CapabilitySets};
 
 use super::Failure;
+use crate::message::{Message, send};
 use crate::plan::Step;
 use crate::plan::program::{Identity, Program};
 use crate::sys;
@@ -45,6 +46,7 @@ pub(super) fn run(
     program: &Program,
     streams: &Streams,
     terminal: Option<OwnedFd>,
+    report: BorrowedFd<'_>,
 ) -> Result<Infallible, Failure> {
     sys::unblock_signals();
     rustix::process::umask(UMASK);
@@ -57,10 +59,24 @@ pub(super) fn run(
         if !program.filter.is_empty() {
             sys::install_filter(&program.filter).map_err(Failure::at(Step::Filter))?;
         }
+        if !program.trace.is_empty() {
+            trace(program, report).map_err(Failure::at(Step::Trace))?;
+        }
         become_user(identity)?;
     }
     sys::close_from_on_exec(3);
     Err(execute(program))
+}
+
+/// Lets the caller see the calls that the program will make.
+///
+/// Where another filter has already given an answer the caller sees nothing.
+fn trace(program: &Program, report: BorrowedFd<'_>) -> Result<(), Errno> {
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let root = rustix::fs::open(c"/", flags, Mode::empty())?;
+    let listener = sys::install_listener(&program.trace)?;
+    send(report, Message::Root, Some(root.as_fd()))?;
+    send(report, Message::Listener, Some(listener.as_fd()))
 }
 
 /// Puts the streams in place.

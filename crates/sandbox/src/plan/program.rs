@@ -27,6 +27,8 @@ pub(crate) struct Program {
     pub(crate) identity: Option<Identity>,
     /// A system call filter to put on.
     pub(crate) filter: Vec<libc::sock_filter>,
+    /// A second one, whose calls are shown to the caller.
+    pub(crate) trace: Vec<libc::sock_filter>,
 }
 
 /// Who a program runs as.
@@ -43,14 +45,20 @@ impl Program {
     pub(crate) fn of_container(spec: &Spec) -> Result<Self, Error> {
         let mut program = Self::new(&spec.argv, &spec.env, &spec.cwd)?;
         program.run_as(&spec.user, &spec.ids)?;
+        if spec.trace.is_some() {
+            program.trace = crate::trace::filter();
+        }
         Ok(program)
     }
 
     /// Plans a further program of a container.
-    pub(crate) fn of_exec(exec: &Exec, ids: &IdMapping) -> Result<Self, Error> {
+    pub(crate) fn of_exec(exec: &Exec, ids: &IdMapping, traced: bool) -> Result<Self, Error> {
         let mut program = Self::new(&exec.argv, &exec.env, &exec.cwd)?;
         program.run_as(&exec.user, ids)?;
         program.terminal = exec.terminal;
+        if traced {
+            program.trace = crate::trace::filter();
+        }
         Ok(program)
     }
 
@@ -90,6 +98,7 @@ impl Program {
             terminal: false,
             identity: None,
             filter: Vec::new(),
+            trace: Vec::new(),
         })
     }
 
@@ -149,6 +158,7 @@ pub(crate) enum Step {
     Session,
     Bounding,
     Filter,
+    Trace,
     Identity,
     Capabilities,
     Directory,
@@ -164,7 +174,7 @@ pub(crate) enum Step {
 impl Step {
     /// Returns what a step does, as a phrase that follows "cannot".
     pub(crate) fn describe(step: u32) -> &'static str {
-        const NAMES: [(Step, &str); 11] = [
+        const NAMES: [(Step, &str); 12] = [
             (Step::Clone, "create namespaces"),
             (Step::Join, "join the namespaces of the container"),
             (Step::BecomeRoot, "become root of the user namespace"),
@@ -172,6 +182,7 @@ impl Step {
             (Step::Session, "start a session"),
             (Step::Bounding, "limit the capabilities"),
             (Step::Filter, "install the system call filter"),
+            (Step::Trace, "trace system calls"),
             (Step::Identity, "change to the user"),
             (Step::Capabilities, "set the capabilities"),
             (Step::Terminal, "make a terminal"),
