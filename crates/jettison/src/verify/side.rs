@@ -25,7 +25,7 @@ pub(super) struct Side {
 #[derive(Debug)]
 enum Run {
     /// A container was started.
-    Started(Running),
+    Started(Box<Running>),
     /// The image has no command of its own; further commands can be run all the same.
     Nothing,
     /// Its command cannot be started, for this reason.
@@ -91,7 +91,7 @@ impl Side {
         let run = match unfit {
             Some(unfit) => unfit,
             None => match spawn(&spec)? {
-                Ok(running) => Run::Started(running),
+                Ok(running) => Run::Started(Box::new(running)),
                 Err(reason) => Run::Failed(reason),
             },
         };

@@ -1,6 +1,6 @@
 //! Which files the programs of a container ask for.
 //!
-//! Every system call that names a file is stopped by a filter ([`filter`], from the table in [`calls`]) and
+//! Every system call that names a file is stopped by a filter ([`mod@filter`], from the table in [`calls`]) and
 //! arrives at threads of this process ([`listener`]). They read the path from the memory of the program
 //! ([`tracee`]), find out what it leads to ([`resolve`]), write that down ([`record`]), and let the call go
 //! on. A program that asks faster than the tracer writes has to wait, so nothing is dropped; and no
