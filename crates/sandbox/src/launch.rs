@@ -28,7 +28,7 @@ use crate::{
 /// [`Error::exit_code`] says what docker would exit with. Everything else is about the surroundings.
 pub fn spawn(spec: &Spec) -> Result<Container, Error> {
     if let Writes::Directory(directory) = &spec.writes {
-        make_layers(directory, &spec.root)?;
+        make_layers(directory, &spec.root_here())?;
     }
     let mut plan = Plan::new(spec)?;
     let (ends, program_ends) = streams::connect(spec.streams)?;
@@ -199,6 +199,8 @@ pub(crate) struct Heard {
     pub(crate) failed: Option<Failed>,
     terminal: Option<OwnedFd>,
     pub(crate) socket: Option<OwnedFd>,
+    /// A directory or a mount that it made.
+    pub(crate) root: Option<OwnedFd>,
 }
 
 /// Listens until a child has become a program or has ended.
@@ -236,7 +238,6 @@ fn listen_and(
     mut trace: impl FnMut(OwnedFd, OwnedFd) -> Result<(), Error>,
 ) -> Result<Heard, Error> {
     let mut heard = Heard::default();
-    let mut root = None;
     while let Some((message, descriptor)) =
         receive(report, RecvFlags::empty()).map_err(Error::supervise("listen to a process"))?
     {
@@ -244,9 +245,9 @@ fn listen_and(
             Message::Failed { step, errno } => heard.failed = Some(Failed { step, errno }),
             Message::Terminal => heard.terminal = descriptor,
             Message::Socket => heard.socket = descriptor,
-            Message::Root => root = descriptor,
+            Message::Root => heard.root = descriptor,
             Message::Listener => {
-                if let (Some(root), Some(listener)) = (root.take(), descriptor) {
+                if let (Some(root), Some(listener)) = (heard.root.take(), descriptor) {
                     trace(root, listener)?;
                 }
             }

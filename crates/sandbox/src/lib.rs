@@ -30,6 +30,7 @@ mod error;
 mod id_maps;
 mod ids;
 mod launch;
+mod memory;
 mod message;
 mod network;
 mod plan;
@@ -48,6 +49,7 @@ pub use container::Container;
 pub use error::Error;
 pub use ids::{Caller, IdMapTools, IdMapping, IdRange};
 pub use launch::spawn;
+pub use memory::{Memory, available_memory};
 pub use process::{ExitStatus, Process};
 pub use signals::{Forwarding, WatchedSignals, watch_signals};
 pub use spec::{

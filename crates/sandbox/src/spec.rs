@@ -5,8 +5,9 @@
 
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::sync::Arc;
 
-use crate::{IdMapping, TraceOptions};
+use crate::{IdMapping, Memory, TraceOptions};
 
 /// A command and the container around it.
 ///
@@ -15,6 +16,9 @@ use crate::{IdMapping, TraceOptions};
 pub struct Spec {
     /// Root directory on the host.
     pub root: PathBuf,
+    /// What is the root in place of that directory, which is then only where it is put, out of the host's
+    /// sight.
+    pub memory: Option<Arc<Memory>>,
     /// Where changes to the root go.
     pub writes: Writes,
     /// Program and arguments. A program without a slash is looked up in the `PATH` of [`Self::env`].
@@ -58,6 +62,7 @@ impl Spec {
     pub fn new(root: impl Into<PathBuf>, argv: Vec<OsString>, ids: IdMapping) -> Self {
         Self {
             root: root.into(),
+            memory: None,
             writes: Writes::Memory,
             argv,
             env: Vec::new(),
@@ -75,6 +80,13 @@ impl Spec {
             trace: None,
             read_only: false,
         }
+    }
+
+    /// Returns a path of the root that this process can use.
+    pub(crate) fn root_here(&self) -> PathBuf {
+        self.memory
+            .as_ref()
+            .map_or_else(|| self.root.clone(), |memory| memory.path())
     }
 }
 

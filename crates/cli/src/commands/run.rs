@@ -108,7 +108,7 @@ fn attach(args: &Args, session: &Session<'_>) -> anyhow::Result<Answer> {
     let unpacked = Unpacked::new(&files, &spec.ids, session.scratch())?;
     drop(files);
     session.ui.end();
-    spec.root = unpacked.root().to_owned();
+    unpacked.prepare(&mut spec);
 
     // Before the program can tell anybody that it runs.
     let watched = (!args.tty).then(sandbox::watch_signals).transpose()?;

@@ -164,6 +164,8 @@ pub(crate) enum Step {
     Directory,
     /// Changing owners, removing a tree.
     Files,
+    /// Making a file system in memory.
+    Memory,
     Terminal,
     /// Executing candidate 0; the others follow.
     Execute,
