@@ -7,7 +7,7 @@
 //! - programs and libraries: what the loader maps, what they open by name
 //!   (`program`), and what the C library reads behind their back (`facts`);
 //! - scripts: the commands they may call (`script`), and the run time of their
-//!   interpreter (`runtime`);
+//!   interpreter (`language`, `runtime`);
 //! - settings: the paths that they name (`text`);
 //! - packages: the data of the packages that programs come from (`package`);
 //! - the system: directories, users, what a run time environment expects (`system`).
@@ -21,6 +21,7 @@ mod directories;
 mod facts;
 mod gconv;
 mod graph;
+mod language;
 mod locale;
 mod package;
 mod program;
@@ -133,6 +134,7 @@ pub fn compute(input: &Input<'_>) -> Result<Closure, Error> {
     roots::add(&mut collector)?;
     system::add(&mut collector);
     collector.run()?;
+    language::settle(&mut collector)?;
     package::settle(&mut collector)?;
     locale::add(&mut collector);
     Ok(collector.finish())

@@ -54,6 +54,10 @@ pub(super) struct Collector<'a> {
     pub(super) companions: BTreeSet<NodeId>,
     /// Directories of applications that users put there.
     pub(super) applications: HashSet<NodeId>,
+    /// Interpreters of scripts that are no shell's.
+    pub(super) interpreters: BTreeSet<NodeId>,
+    /// Interpreters, and libraries that are one, whose language is known.
+    pub(super) runtimes: HashSet<NodeId>,
     /// Objects that were looked at as needed for certain.
     pub(super) certain: HashSet<NodeId>,
     /// Objects whose libraries were found as part of some program.
@@ -95,6 +99,8 @@ impl<'a> Collector<'a> {
             strong: HashSet::new(),
             companions: BTreeSet::new(),
             applications: HashSet::new(),
+            interpreters: BTreeSet::new(),
+            runtimes: HashSet::new(),
             certain: HashSet::new(),
             loaded: HashSet::new(),
         }
@@ -312,6 +318,8 @@ impl<'a> Collector<'a> {
                 let first = self.read(node, 256)?;
                 if first.starts_with(b"\x7fELF") {
                     super::program::examine(self, node)
+                } else if super::language::examine(self, node, &first)? {
+                    Ok(())
                 } else if first.starts_with(b"#!") {
                     super::script::examine(self, node, &first)
                 } else {
