@@ -54,6 +54,8 @@ pub(super) struct Collector<'a> {
     pub(super) companions: BTreeSet<NodeId>,
     /// Directories of applications that users put there.
     pub(super) applications: HashSet<NodeId>,
+    /// Files that stay exactly as they are, and the directories that hold them.
+    pub(super) preserved: HashSet<NodeId>,
     /// Interpreters of scripts that are no shell's.
     pub(super) interpreters: BTreeSet<NodeId>,
     /// Interpreters, and libraries that are one, whose language is known.
@@ -99,6 +101,7 @@ impl<'a> Collector<'a> {
             strong: HashSet::new(),
             companions: BTreeSet::new(),
             applications: HashSet::new(),
+            preserved: HashSet::new(),
             interpreters: BTreeSet::new(),
             runtimes: HashSet::new(),
             certain: HashSet::new(),
@@ -118,6 +121,18 @@ impl<'a> Collector<'a> {
     /// only if its interpreter is kept for another reason.
     pub(super) fn keep(&mut self, node: NodeId, edge: Edge) {
         let strong = self.is_strong(&edge);
+        self.keep_so(node, edge, strong);
+    }
+
+    /// Keeps a file that was seen to be used.
+    pub(super) fn keep_for_certain(&mut self, node: NodeId, edge: Edge) {
+        self.keep_so(node, edge, true);
+    }
+
+    fn keep_so(&mut self, node: NodeId, edge: Edge, strong: bool) {
+        if !self.input.options.level.allows(edge.evidence) {
+            return;
+        }
         if self.graph.keeps(node) {
             if strong && self.strong.insert(node) {
                 self.graph.replace(node, edge);
@@ -165,6 +180,7 @@ impl<'a> Collector<'a> {
             | Evidence::Application
             | Evidence::ScriptCommand
             | Evidence::ConfigUser
+            | Evidence::Repaired
             | Evidence::Include => true,
             Evidence::Interpreter
             | Evidence::Needed
@@ -351,13 +367,17 @@ impl<'a> Collector<'a> {
                         .any(|p| super::directories::glob_matches(p.as_bytes(), &path))
                 })
                 .collect();
+            let preserved = &self.preserved;
             for node in excluded.into_iter().flat_map(|top| tree.walk(top)) {
-                graph.drop(node);
+                if !preserved.contains(&node) {
+                    graph.drop(node);
+                }
             }
         }
         Closure {
             graph,
             missing: self.missing.into_iter().collect(),
+            preserved: self.preserved,
         }
     }
 }
