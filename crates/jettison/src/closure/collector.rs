@@ -56,6 +56,8 @@ pub(super) struct Collector<'a> {
     pub(super) applications: HashSet<NodeId>,
     /// Files that stay exactly as they are, and the directories that hold them.
     pub(super) preserved: HashSet<NodeId>,
+    /// What a proof found missing.
+    pub(super) repaired: HashSet<NodeId>,
     /// Interpreters of scripts that are no shell's.
     pub(super) interpreters: BTreeSet<NodeId>,
     /// Interpreters, and libraries that are one, whose language is known.
@@ -102,6 +104,7 @@ impl<'a> Collector<'a> {
             companions: BTreeSet::new(),
             applications: HashSet::new(),
             preserved: HashSet::new(),
+            repaired: HashSet::new(),
             interpreters: BTreeSet::new(),
             runtimes: HashSet::new(),
             certain: HashSet::new(),
@@ -354,22 +357,17 @@ impl<'a> Collector<'a> {
     pub(super) fn finish(self) -> Closure {
         let mut graph = self.graph;
         let tree = &self.input.files.tree;
-        let patterns = &self.input.options.exclude;
-        if !patterns.is_empty() {
-            let excluded: Vec<NodeId> = graph
-                .nodes()
-                .iter()
-                .copied()
-                .filter(|node| {
-                    let path = tree.absolute(*node);
-                    patterns
-                        .iter()
-                        .any(|p| super::directories::glob_matches(p.as_bytes(), &path))
-                })
-                .collect();
-            let preserved = &self.preserved;
-            for node in excluded.into_iter().flat_map(|top| tree.walk(top)) {
-                if !preserved.contains(&node) {
+        let options = self.input.options;
+        for (patterns, spared) in [
+            (&options.exclude, &self.preserved),
+            (&options.overlook, &self.repaired),
+        ] {
+            let matching: Vec<NodeId> = match patterns.is_empty() {
+                true => Vec::new(),
+                false => graph.nodes().to_vec(),
+            };
+            for node in matching {
+                if super::matches_any(patterns, &tree.absolute(node)) && !spared.contains(&node) {
                     graph.drop(node);
                 }
             }
