@@ -55,7 +55,7 @@ pub fn spawn(spec: &Spec) -> Result<Container, Error> {
 
     let supervised = Supervised::new(monitor, control)
         .map_err(Error::supervise("start the monitor of the container"))?;
-    let tracing = spec.trace.as_ref().map(Tracing::new);
+    let tracing = Tracing::new(spec.trace.as_ref(), &spec.ids);
     let container = supervised.as_ref().map(Supervised::process);
     let heard = listen_to_program(report.as_fd(), tracing.as_ref(), container, &plan.program)?;
     let terminal = heard.terminal;
@@ -118,7 +118,7 @@ fn make_layers(directory: &Path, root: &Path) -> Result<(), Error> {
 
 /// Runs a command in a container beside its first one.
 pub(crate) fn exec(container: &Container, exec: &Exec) -> Result<Process, Error> {
-    let program = Program::of_exec(exec, &container.ids, container.tracing.is_some())?;
+    let program = Program::of_exec(exec, &container.ids, container.recorded())?;
     let all = namespaces(container.network) | libc::CLONE_NEWUSER;
     let joined = Joined {
         container: container.supervised.process().as_fd(),

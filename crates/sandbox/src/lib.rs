@@ -28,6 +28,7 @@ mod child;
 mod container;
 mod error;
 mod id_maps;
+mod identity;
 mod ids;
 mod launch;
 mod memory;
