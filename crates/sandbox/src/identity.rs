@@ -91,7 +91,12 @@ impl Identities {
         let Some(call) = calls::find(notification.architecture, notification.number) else {
             return Answer::Continue;
         };
-        let changes = matches!(call, Call::Set(..) | Call::SetGroups);
+        let [first, second, ..] = notification.arguments;
+        let about_capabilities = matches!(call, Call::Control | Call::Capabilities);
+        if call == Call::Control && first != KEEP_CAPABILITIES {
+            return Answer::Continue;
+        }
+        let changes = about_capabilities || matches!(call, Call::Set(..) | Call::SetGroups);
         if !changes && !self.differ.load(Ordering::Acquire) {
             return Answer::Continue;
         }
@@ -101,6 +106,11 @@ impl Identities {
             return Answer::Continue;
         };
         let mut ids = table.ids(process, Ids::of(self.real.inside));
+        if (ids.keeps_capabilities || ids.capable.is_some()) && ids.capable != process.program() {
+            // Before they are taken up, the program that will do so is not known.
+            ids.keeps_capabilities &= ids.capable.is_none();
+            ids.capable = None;
+        }
         let answer = match call {
             Call::Stat(look) => {
                 drop(table);
@@ -109,6 +119,16 @@ impl Identities {
                 } else {
                     stat::answer(look, notification, self.real, &ids)
                 };
+            }
+            Call::Control => {
+                ids.keeps_capabilities = second & 1 == 1 && ids.privileged();
+                Ok(0)
+            }
+            Call::Capabilities => {
+                if ids.keeps_capabilities && !ids.privileged() {
+                    ids.capable = process.program();
+                }
+                Ok(0)
             }
             Call::Set(which, how) => ids.set(which, how, notification.arguments),
             Call::SetGroups => set_groups(&mut ids, notification),
@@ -123,12 +143,16 @@ impl Identities {
             table.put(process, ids);
         }
         match answer {
+            // The kernel does as it is told; here it was only noted.
+            Ok(_) if about_capabilities => Answer::Continue,
             Ok(value) => Answer::Value(value),
             Err(errno) => Answer::Error(errno),
         }
     }
 }
 
+/// `PR_SET_KEEPCAPS`.
+const KEEP_CAPABILITIES: u64 = 8;
 /// Most supplementary groups that a process may have (`NGROUPS_MAX`).
 const MOST_GROUPS: u64 = 65536;
 

@@ -50,10 +50,14 @@ pub(super) enum Call {
     Get(Which, usize),
     GetThree(Which),
     GetGroups,
+    /// `prctl`, which can say that capabilities outlive the identity of root.
+    Control,
+    /// `capset`, which then makes use of them.
+    Capabilities,
     Stat(Look),
 }
 
-use Call::{Get, GetGroups, GetThree, SetGroups, Stat};
+use Call::{Capabilities, Control, Get, GetGroups, GetThree, SetGroups, Stat};
 use Which::{Groups, Users};
 
 /// The calls of one architecture.
@@ -74,7 +78,7 @@ const ARCHITECTURES: [Architecture; 2] = [
             (113, Call::Set(Users, Set::Two)), (114, Call::Set(Groups, Set::Two)),
             (117, Call::Set(Users, Set::Three)), (119, Call::Set(Groups, Set::Three)),
             (122, Call::Set(Users, Set::Files)), (123, Call::Set(Groups, Set::Files)),
-            (116, SetGroups), (115, GetGroups),
+            (116, SetGroups), (115, GetGroups), (157, Control), (126, Capabilities),
             (102, Get(Users, 0)), (107, Get(Users, 1)), (104, Get(Groups, 0)), (108, Get(Groups, 1)),
             (118, GetThree(Users)), (120, GetThree(Groups)),
             (4, Stat(Look::Path)), (5, Stat(Look::Descriptor)), (6, Stat(Look::Link)),
@@ -88,7 +92,7 @@ const ARCHITECTURES: [Architecture; 2] = [
             (145, Call::Set(Users, Set::Two)), (143, Call::Set(Groups, Set::Two)),
             (147, Call::Set(Users, Set::Three)), (149, Call::Set(Groups, Set::Three)),
             (151, Call::Set(Users, Set::Files)), (152, Call::Set(Groups, Set::Files)),
-            (159, SetGroups), (158, GetGroups),
+            (159, SetGroups), (158, GetGroups), (167, Control), (91, Capabilities),
             (174, Get(Users, 0)), (175, Get(Users, 1)), (176, Get(Groups, 0)), (177, Get(Groups, 1)),
             (148, GetThree(Users)), (150, GetThree(Groups)),
             (80, Stat(Look::Descriptor)), (79, Stat(Look::At)), (291, Stat(Look::Extended)),

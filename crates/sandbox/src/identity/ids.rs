@@ -1,5 +1,7 @@
 //! The ids of a process, and who may change them to what.
 
+use std::path::PathBuf;
+
 use rustix::io::Errno;
 
 use super::calls::{Set, Which};
@@ -14,6 +16,11 @@ pub(super) struct Ids {
     groups_of_process: [u32; 4],
     /// Supplementary groups.
     pub(super) groups: Vec<u32>,
+    /// Whether capabilities outlive the identity of root, until the next program.
+    pub(super) keeps_capabilities: bool,
+    /// The process, and the program in it, that has taken its capabilities up again after it gave that
+    /// identity up. The next program does not have them.
+    pub(super) capable: Option<(i32, PathBuf)>,
 }
 
 const REAL: usize = 0;
@@ -28,6 +35,8 @@ impl Ids {
             users: [user; 4],
             groups_of_process: [group; 4],
             groups: vec![group],
+            keeps_capabilities: false,
+            capable: None,
         }
     }
 
@@ -38,7 +47,7 @@ impl Ids {
 
     /// Returns whether the process may take on any identity.
     pub(super) fn privileged(&self) -> bool {
-        self.users[EFFECTIVE] == 0
+        self.users[EFFECTIVE] == 0 || self.capable.is_some()
     }
 
     /// Returns whose files new ones are.
@@ -158,6 +167,17 @@ mod tests {
         assert!(ids.privileged());
         assert_eq!(set(&mut ids, Set::Files, [9, 0, 0]), Ok(0));
         assert_eq!(ids.files(), (9, 0));
+    }
+
+    #[test]
+    fn who_keeps_capabilities_may_go_on() {
+        let mut ids = Ids::of((0, 0));
+        assert_eq!(set(&mut ids, Set::Three, [7, 7, 7]), Ok(0));
+        let groups = |ids: &mut Ids| ids.set(Which::Groups, Set::Three, [8, 8, 8, 0, 0, 0]);
+        assert_eq!(groups(&mut ids), Err(Errno::PERM));
+        ids.capable = Some((1, PathBuf::from("/bin/drop")));
+        assert_eq!(groups(&mut ids), Ok(0));
+        assert!(ids.is((7, 8)));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::fs;
+use std::path::PathBuf;
 
 use rustix::io::Errno;
 
@@ -17,6 +18,15 @@ const MANY: usize = 4096;
 pub(super) struct Process {
     number: i32,
     began: u64,
+}
+
+impl Process {
+    /// Returns its number and the path of the program that it runs. Neither children nor the next program
+    /// have both.
+    pub(super) fn program(self) -> Option<(i32, PathBuf)> {
+        let path = fs::read_link(format!("/proc/{}/exe", self.number)).ok()?;
+        Some((self.number, path))
+    }
 }
 
 /// The ids of the processes that have others than the first process of the container, or have asked.
