@@ -393,7 +393,7 @@ fn a_program_that_another_user_runs_is_traced() {
     assert!(seen.contains(expected), "{seen}");
     assert!(seen.contains("Found Execute 1x /data/script\n"), "{seen}");
     // Which directory is listed, only its descriptor says.
-    assert!(seen.contains("Found List 1x /data\n"), "{seen}");
+    assert!(seen.contains("Found List 2x /data\n"), "{seen}");
 }
 
 #[test]
