@@ -8,6 +8,8 @@
 #![allow(rustdoc::broken_intra_doc_links)]
 
 mod args;
+mod build_input;
+mod build_output;
 mod commands;
 mod container_flags;
 mod environment;

@@ -10,6 +10,7 @@
 //!
 //! Nothing of an image is run to find that out; everything is decided from its bytes.
 
+pub mod build;
 pub mod closure;
 pub mod container;
 pub mod elf;

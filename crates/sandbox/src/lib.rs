@@ -32,6 +32,7 @@ mod ids;
 mod launch;
 mod message;
 mod network;
+mod own_ids;
 mod plan;
 mod pretend;
 mod process;
@@ -48,6 +49,7 @@ pub use container::Container;
 pub use error::Error;
 pub use ids::{Caller, IdMapTools, IdMapping, IdRange};
 pub use launch::spawn;
+pub use own_ids::run_with_ids;
 pub use process::{ExitStatus, Process};
 pub use signals::{Forwarding, WatchedSignals, watch_signals};
 pub use spec::{

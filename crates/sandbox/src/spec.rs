@@ -15,6 +15,9 @@ use crate::{IdMapping, TraceOptions};
 pub struct Spec {
     /// Root directory on the host.
     pub root: PathBuf,
+    /// Directories that lie below [`Self::root`], topmost first, as layers of overlayfs: what the root
+    /// lacks is seen from them, what it marks as removed is not. Not with [`Writes::InPlace`].
+    pub below: Vec<PathBuf>,
     /// Where changes to the root go.
     pub writes: Writes,
     /// Program and arguments. A program without a slash is looked up in the `PATH` of [`Self::env`].
@@ -58,6 +61,7 @@ impl Spec {
     pub fn new(root: impl Into<PathBuf>, argv: Vec<OsString>, ids: IdMapping) -> Self {
         Self {
             root: root.into(),
+            below: Vec::new(),
             writes: Writes::Memory,
             argv,
             env: Vec::new(),

@@ -1,0 +1,589 @@
+//! `RUN`: a command in a container over the files of a stage.
+
+use std::ffi::OsString;
+use std::fs::{self, File};
+use std::io::Read;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use dockerfile::{Command, MountKind, Run, Sharing};
+use image::Digest;
+use rustix::fs::FlockOperation;
+use sandbox::{ExitStatus, IdMapping, Mount, Network, Spec, Stdio, Streams};
+
+use super::attributes::{Owner, Owners};
+use super::cache::Key;
+use super::copy::{is_plain, materialise};
+use super::select::Tree;
+use super::snapshot::Work;
+use super::stage::Stage;
+use super::view::{View, parts};
+use super::{Error, settings};
+use crate::container::{Found as FoundUser, Users};
+
+/// Where programs of the shell form of a here-document find it, as BuildKit has it.
+const PIPES: &str = "/dev/pipes";
+/// How often a command that runs is asked whether it is still wanted.
+const PATIENCE: Duration = Duration::from_millis(50);
+/// What is kept of a command's output for its error message.
+const TAIL: usize = 8 << 10;
+
+/// A `RUN` whose variables are known.
+#[derive(Debug)]
+pub(super) struct Prepared {
+    pub(super) argv: Vec<String>,
+    /// Files to be put into the container: name and content.
+    scripts: Vec<(String, String)>,
+    env: Vec<(String, String)>,
+    cwd: PathBuf,
+    user: String,
+    network: Network,
+    mounts: Vec<MountPlan>,
+}
+
+/// A `--mount` whose variables are known.
+#[derive(Debug)]
+struct MountPlan {
+    kind: MountKind,
+    target: PathBuf,
+    source: String,
+    tree: Option<Tree>,
+    id: String,
+    env: Option<String>,
+    read_only: bool,
+    required: bool,
+    sharing: Sharing,
+    mode: Option<u32>,
+    uid: u32,
+    gid: u32,
+    size: Option<u64>,
+}
+
+/// What stays as long as the container.
+#[derive(Debug, Default)]
+struct Held {
+    locks: Vec<File>,
+}
+
+impl Prepared {
+    pub(super) fn new(stage: &Stage<'_>, run: &Run) -> Result<Self, Error> {
+        let (command, scripts) = with_heredocs(run)?;
+        let argv = settings::argv(&stage.config, &command);
+        let argv = match &scripts[..] {
+            [(name, _)] => vec![format!("{PIPES}/{name}")],
+            _ => argv,
+        };
+        if argv.is_empty() {
+            return Err(Error::Operand("RUN has no command".to_owned()));
+        }
+        let network = match run
+            .network
+            .as_ref()
+            .map(|word| stage.expand(&word.text))
+            .transpose()?
+            .as_deref()
+        {
+            None | Some("default" | "") => stage.build.options.network,
+            Some("host") => Network::Host,
+            Some("none") => Network::None,
+            Some(other) => {
+                return Err(Error::Operand(format!(
+                    "`{other}` is not a network: there are default, host and none"
+                )));
+            }
+        };
+        let mounts = run
+            .mounts
+            .iter()
+            .map(|mount| MountPlan::new(stage, mount))
+            .collect::<Result<_, _>>()?;
+        Ok(Self {
+            argv,
+            scripts,
+            env: stage.environment(),
+            cwd: stage.config.working_dir().into(),
+            user: stage.config.user().to_owned(),
+            network,
+            mounts,
+        })
+    }
+
+    /// Adds everything that the result depends on.
+    pub(super) fn add_to(&self, key: &mut Key, stage: &Stage<'_>) -> Result<(), Error> {
+        for word in &self.argv {
+            key.add(word);
+        }
+        for (name, content) in &self.scripts {
+            key.add("script").add(name).add(content);
+        }
+        for (name, value) in &self.env {
+            // Where a proxy is makes no difference to what comes through it.
+            if !stage.is_proxy(name) {
+                key.add("env").add(name).add(value);
+            }
+        }
+        key.add(self.cwd.as_os_str().as_encoded_bytes())
+            .add(&self.user)
+            .add(format!("{:?}", self.network));
+        for mount in &self.mounts {
+            key.add(format!("{:?}", mount.kind))
+                .add(mount.target.as_os_str().as_encoded_bytes());
+            key.add(&mount.source)
+                .add(&mount.id)
+                .add(format!("{:?}", (&mount.env, mount.read_only)));
+            let Some(tree) = mount
+                .tree
+                .as_ref()
+                .filter(|_| mount.kind == MountKind::Bind)
+            else {
+                continue;
+            };
+            for item in tree.select(&mount.source, &Default::default())? {
+                tree.add_to(key, &item, &Default::default(), &stage.build.digests)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Runs the command. Its changes are in the upper directory of `work`.
+    pub(super) fn run(
+        &self,
+        stage: &Stage<'_>,
+        view: &View,
+        work: &Work,
+    ) -> Result<(ExitStatus, Vec<u8>), Error> {
+        let user = find_user(view, &self.user)?;
+        let ids = match stage.build.ids {
+            IdMapping::Single { .. } => IdMapping::Single {
+                inside_uid: user.user.uid,
+                inside_gid: user.user.gid,
+            },
+            other => other.clone(),
+        };
+        let argv = self.argv.iter().map(OsString::from).collect();
+        let top = view.layers.first().cloned().unwrap_or_default();
+        let mut spec = Spec::new(top, argv, ids);
+        spec.below = view.layers.iter().skip(1).cloned().collect();
+        spec.writes = sandbox::Writes::Directory(work.path().to_owned());
+        spec.scratch = Vec::new();
+        spec.cwd.clone_from(&self.cwd);
+        spec.user = user.user.clone();
+        spec.hostname = "buildkitsandbox".to_owned();
+        spec.network = self.network;
+        let mut env = self.env.clone();
+        let mut held = Held::default();
+        spec.mounts = self.mounts(stage, work, &mut env, &mut held)?;
+        if env.iter().all(|(name, _)| name != "HOME") {
+            env.push(("HOME".to_owned(), user.home.clone()));
+        }
+        spec.env = env
+            .into_iter()
+            .map(|(name, value)| (name.into(), value.into()))
+            .collect();
+        let extra = &stage.build.options.hosts;
+        (spec.hosts, spec.resolv_conf) = names(self.network, &spec.hostname, extra);
+        spec.streams = Streams {
+            stdin: Stdio::Null,
+            stdout: Stdio::Piped,
+            stderr: Stdio::Piped,
+        };
+        let outcome = execute(stage, &spec);
+        drop(held);
+        let outcome = outcome?;
+        if stage.build.owners == Owners::Recorded {
+            let owner = Owner {
+                uid: user.user.uid,
+                gid: user.user.gid,
+            };
+            own_new_files(&work.upper(), view, owner)?;
+        }
+        Ok(outcome)
+    }
+
+    fn mounts(
+        &self,
+        stage: &Stage<'_>,
+        work: &Work,
+        env: &mut Vec<(String, String)>,
+        held: &mut Held,
+    ) -> Result<Vec<Mount>, Error> {
+        let mut mounts = Vec::new();
+        for (name, content) in &self.scripts {
+            let source = work.path().join(format!("script-{name}"));
+            write(&source, content.as_bytes(), 0o755)?;
+            mounts.push(Mount::Bind {
+                source,
+                target: Path::new(PIPES).join(name),
+                read_only: true,
+            });
+        }
+        for (number, mount) in self.mounts.iter().enumerate() {
+            let scratch = work.path().join(format!("mount-{number}"));
+            mounts.extend(mount.make(stage, &scratch, env, held)?);
+        }
+        // What lies inside of another comes after it.
+        mounts.sort_by_key(|mount| mount.target().components().count());
+        Ok(mounts)
+    }
+}
+
+impl MountPlan {
+    fn new(stage: &Stage<'_>, mount: &dockerfile::Mount) -> Result<Self, Error> {
+        let expand =
+            |text: &Option<String>| text.as_ref().map(|text| stage.expand(text)).transpose();
+        let number = |name: &str, text: Option<String>, radix| {
+            let parsed = text.map(|text| {
+                u32::from_str_radix(&text, radix).map_err(|_| {
+                    Error::Operand(format!("`{text}` cannot be the {name} of --mount"))
+                })
+            });
+            parsed.transpose()
+        };
+        let target = expand(&mount.target)?.unwrap_or_default();
+        let id = expand(&mount.id)?;
+        let source = expand(&mount.source)?;
+        let kind = mount.kind;
+        let target = match kind {
+            MountKind::Secret if target.is_empty() => {
+                let id = id.as_deref().or(source.as_deref()).unwrap_or("default");
+                let name = Path::new(id).file_name().unwrap_or_default();
+                Path::new("/run/secrets").join(name)
+            }
+            MountKind::Ssh if target.is_empty() => PathBuf::from("/run/buildkit/ssh_agent.0"),
+            _ => Path::new(stage.config.working_dir()).join(&target),
+        };
+        let target: PathBuf = std::iter::once(OsString::from("/"))
+            .chain(parts(&target))
+            .collect();
+        let tree = match (kind, expand(&mount.from)?) {
+            (MountKind::Bind, from) => Some(stage.tree(from.as_deref())?),
+            (MountKind::Cache, Some(from)) => Some(stage.tree(Some(&from))?),
+            _ => None,
+        };
+        let default_id = match kind {
+            MountKind::Secret => source
+                .clone()
+                .or_else(|| Some(target.file_name()?.to_string_lossy().into_owned())),
+            MountKind::Ssh => Some("default".to_owned()),
+            _ => Some(target.to_string_lossy().into_owned()),
+        };
+        Ok(Self {
+            kind,
+            source: source.unwrap_or_default(),
+            tree,
+            id: id.or(default_id).unwrap_or_default(),
+            env: mount.env.clone(),
+            read_only: mount.read_only.unwrap_or(kind == MountKind::Bind),
+            required: mount.required,
+            sharing: mount.sharing,
+            mode: number("mode", expand(&mount.mode)?, 8)?,
+            uid: number("uid", expand(&mount.uid)?, 10)?.unwrap_or(0),
+            gid: number("gid", expand(&mount.gid)?, 10)?.unwrap_or(0),
+            size: mount.size,
+            target,
+        })
+    }
+
+    fn make(
+        &self,
+        stage: &Stage<'_>,
+        scratch: &Path,
+        env: &mut Vec<(String, String)>,
+        held: &mut Held,
+    ) -> Result<Option<Mount>, Error> {
+        let target = self.target.clone();
+        match self.kind {
+            MountKind::Tmpfs => Ok(Some(Mount::Tmpfs {
+                target,
+                mode: self.mode.unwrap_or(0o1777),
+                size: self.size,
+            })),
+            MountKind::Bind => self.bind(stage, scratch).map(Some),
+            MountKind::Cache => {
+                let source = self.cache(stage, scratch, held)?;
+                Ok(Some(Mount::Bind {
+                    source,
+                    target,
+                    read_only: self.read_only,
+                }))
+            }
+            MountKind::Secret => {
+                let Some(secret) = stage.build.options.secrets.get(&self.id) else {
+                    return self.missing("secret", "--secret id=…,src=FILE");
+                };
+                if let Some(name) = &self.env {
+                    env.push((name.clone(), String::from_utf8_lossy(secret).into_owned()));
+                    return Ok(None);
+                }
+                write(scratch, secret, self.mode.unwrap_or(0o400))?;
+                let owner = Owner {
+                    uid: self.uid,
+                    gid: self.gid,
+                };
+                stage
+                    .build
+                    .owners
+                    .set(scratch, owner, false)
+                    .map_err(Error::file("give away", scratch))?;
+                Ok(Some(Mount::Bind {
+                    source: scratch.to_owned(),
+                    target,
+                    read_only: true,
+                }))
+            }
+            MountKind::Ssh => {
+                let Some(socket) = stage.build.options.ssh.get(&self.id) else {
+                    return self.missing("SSH agent", "--ssh default");
+                };
+                env.push((
+                    "SSH_AUTH_SOCK".to_owned(),
+                    target.to_string_lossy().into_owned(),
+                ));
+                Ok(Some(Mount::Bind {
+                    source: socket.clone(),
+                    target,
+                    read_only: true,
+                }))
+            }
+        }
+    }
+
+    fn missing(&self, what: &str, flag: &str) -> Result<Option<Mount>, Error> {
+        if self.required {
+            let id = &self.id;
+            return Err(Error::Operand(format!(
+                "the {what} `{id}` is required and was not given: use {flag}"
+            )));
+        }
+        Ok(None)
+    }
+
+    fn bind(&self, stage: &Stage<'_>, scratch: &Path) -> Result<Mount, Error> {
+        let Some(tree) = &self.tree else {
+            return Err(Error::Operand("--mount has no source".to_owned()));
+        };
+        let items = tree.select(&self.source, &Default::default())?;
+        let Some(item) = items.first() else {
+            return Err(Error::Source {
+                path: self.source.clone(),
+                place: tree.name.clone(),
+                ignored: false,
+            });
+        };
+        let target = self.target.clone();
+        let plain = !item.found.is_dir() || is_plain(tree, &item.found);
+        if plain && self.read_only {
+            return Ok(Mount::Bind {
+                source: item.found.path().to_owned(),
+                target,
+                read_only: true,
+            });
+        }
+        if item.found.is_dir() {
+            materialise(
+                tree,
+                item,
+                scratch,
+                stage.build.owners,
+                stage.build.options.times,
+            )?;
+        } else {
+            fs::copy(item.found.path(), scratch).map_err(Error::file("copy", scratch))?;
+        }
+        // What is written to it goes away with the step.
+        Ok(Mount::Bind {
+            source: scratch.to_owned(),
+            target,
+            read_only: self.read_only,
+        })
+    }
+
+    /// Returns the directory of a cache, made if it is not there, and locked if that is wanted.
+    fn cache(&self, stage: &Stage<'_>, scratch: &Path, held: &mut Held) -> Result<PathBuf, Error> {
+        let name = Digest::of(self.id.as_bytes()).hex();
+        let all = stage.build.store.cache().join("mounts");
+        fs::create_dir_all(&all).map_err(Error::file("make", &all))?;
+        let mut path = all.join(&name);
+        if self.sharing != Sharing::Shared {
+            let lock_path = all.join(format!("{name}.lock"));
+            let lock = File::create(&lock_path).map_err(Error::file("make", &lock_path))?;
+            let failed = Error::file("lock", &lock_path);
+            if self.sharing == Sharing::Locked {
+                rustix::fs::flock(&lock, FlockOperation::LockExclusive)
+                    .map_err(|errno| failed(errno.into()))?;
+            } else if rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive).is_err() {
+                path = scratch.to_owned(); // somebody else has it
+            }
+            held.locks.push(lock);
+        }
+        if path.exists() {
+            return Ok(path);
+        }
+        match &self.tree {
+            Some(tree) => {
+                let item = tree
+                    .select(&self.source, &Default::default())?
+                    .into_iter()
+                    .next();
+                let item =
+                    item.filter(|item| item.found.is_dir())
+                        .ok_or_else(|| Error::Source {
+                            path: self.source.clone(),
+                            place: tree.name.clone(),
+                            ignored: false,
+                        })?;
+                materialise(
+                    tree,
+                    &item,
+                    &path,
+                    stage.build.owners,
+                    stage.build.options.times,
+                )?;
+            }
+            None => match fs::create_dir(&path) {
+                Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => {
+                    return Err(Error::file("make", &path)(error));
+                }
+                _ => {
+                    let mode = fs::Permissions::from_mode(self.mode.unwrap_or(0o755));
+                    fs::set_permissions(&path, mode).map_err(Error::file("chmod", &path))?;
+                    let owner = Owner {
+                        uid: self.uid,
+                        gid: self.gid,
+                    };
+                    stage
+                        .build
+                        .owners
+                        .set(&path, owner, false)
+                        .map_err(Error::file("give away", &path))?;
+                }
+            },
+        }
+        Ok(path)
+    }
+}
+
+/// What `RUN` with here-documents runs: one that stands alone is the script, or a program if it begins
+/// with `#!`; with anything else around them, they are left to the shell.
+fn with_heredocs(run: &Run) -> Result<(Command, Vec<(String, String)>), Error> {
+    let Command::Shell(text) = &run.command else {
+        return Ok((run.command.clone(), Vec::new()));
+    };
+    let Some(first) = run.heredocs.first() else {
+        return Ok((run.command.clone(), Vec::new()));
+    };
+    if *text == first.word {
+        let content = first.text();
+        if content.starts_with("#!") {
+            return Ok((run.command.clone(), vec![(first.name.clone(), content)]));
+        }
+        return Ok((Command::Shell(content), Vec::new()));
+    }
+    let mut whole = text.clone();
+    for heredoc in &run.heredocs {
+        whole.push('\n');
+        whole.push_str(&heredoc.content);
+        whole.push_str(&heredoc.name);
+    }
+    Ok((Command::Shell(whole), Vec::new()))
+}
+
+/// Finds a user in the files of a stage.
+pub(super) fn find_user(view: &View, name: &str) -> Result<FoundUser, Error> {
+    let text = |path| view.read(path).unwrap_or_default();
+    Ok(Users::of(text("/etc/passwd"), text("/etc/group")).find(name)?)
+}
+
+fn write(path: &Path, bytes: &[u8], mode: u32) -> Result<(), Error> {
+    fs::write(path, bytes).map_err(Error::file("write", path))?;
+    fs::set_permissions(path, fs::Permissions::from_mode(mode)).map_err(Error::file("chmod", path))
+}
+
+/// `/etc/hosts` and `/etc/resolv.conf` of a step.
+fn names(
+    network: Network,
+    hostname: &str,
+    extra: &[(String, String)],
+) -> (Option<Vec<u8>>, Option<Vec<u8>>) {
+    let mut hosts = match network {
+        Network::Host => fs::read("/etc/hosts").unwrap_or_default(),
+        Network::Private | Network::None => sandbox::default_hosts(hostname),
+    };
+    for (name, address) in extra {
+        hosts.extend(format!("{address}\t{name}\n").bytes());
+    }
+    let resolv = match network {
+        Network::Host => fs::read("/etc/resolv.conf").ok(),
+        Network::Private | Network::None => Some(Vec::new()),
+    };
+    (Some(hosts), resolv)
+}
+
+/// Runs a container to its end, its output shown as it comes. Returns the end of it, too.
+fn execute(stage: &Stage<'_>, spec: &Spec) -> Result<(ExitStatus, Vec<u8>), Error> {
+    let mut container = sandbox::spawn(spec)?;
+    let ends = [container.take_stdout(), container.take_stderr()];
+    let tail = std::sync::Mutex::new(Vec::new());
+    std::thread::scope(|scope| {
+        for mut end in ends.into_iter().flatten() {
+            let tail = &tail;
+            scope.spawn(move || {
+                let mut buffer = vec![0; 16 << 10];
+                while let Ok(read @ 1..) = end.read(&mut buffer) {
+                    stage.build.report.output(&stage.label, &buffer[..read]);
+                    if let Ok(mut tail) = tail.lock() {
+                        tail.extend_from_slice(&buffer[..read]);
+                        let surplus = tail.len().saturating_sub(TAIL);
+                        tail.drain(..surplus);
+                    }
+                }
+            });
+        }
+        loop {
+            if let Some(status) = container.wait_timeout(PATIENCE)? {
+                return Ok(status);
+            }
+            if stage.build.stopped.load(Ordering::Relaxed) {
+                container.kill()?;
+                return Err(Error::Stopped);
+            }
+        }
+    })
+    .map(|status| (status, tail.into_inner().unwrap_or_default()))
+}
+
+/// Records a user as the owner of the files that a step made with that user.
+fn own_new_files(upper: &Path, lower: &View, owner: Owner) -> Result<(), Error> {
+    if owner == Owner::default() {
+        return Ok(());
+    }
+    let mut pending = vec![PathBuf::new()];
+    while let Some(directory) = pending.pop() {
+        let path = upper.join(&directory);
+        for entry in fs::read_dir(&path)
+            .map_err(Error::file("read", &path))?
+            .flatten()
+        {
+            let relative = directory.join(entry.file_name());
+            let path = entry.path();
+            let metadata = fs::symlink_metadata(&path).map_err(Error::file("read", &path))?;
+            let is_new = lower
+                .resolve(&relative, false)
+                .is_ok_and(|resolved| resolved.found.is_none());
+            if is_new
+                && (metadata.is_file() || metadata.is_dir())
+                && Owners::Recorded.of(&path, &metadata) == Owner::default()
+            {
+                Owners::Recorded
+                    .set(&path, owner, false)
+                    .map_err(Error::file("record the owner of", &path))?;
+            }
+            if metadata.is_dir() {
+                pending.push(relative);
+            }
+        }
+    }
+    Ok(())
+}

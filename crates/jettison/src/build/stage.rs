@@ -1,0 +1,781 @@
+//! One stage, instruction by instruction.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
+use std::time::Instant;
+
+use dockerfile::{
+    Argument, Command, CopyArgs, Dockerfile, Expander, Ignore, Instruction, Kind, Pair, Run,
+};
+use image::config::HistoryEntry;
+use image::{Config, NewLayer};
+use serde_json::json;
+
+use super::add;
+use super::attributes::Owner;
+use super::cache::Key;
+use super::copy::{Destination, Writer};
+use super::graph::Origin;
+use super::mode::Chmod;
+use super::pack::Changes;
+use super::run::{Prepared, find_user};
+use super::select::{Item, Tree};
+use super::settings;
+use super::snapshot::{Work, chain};
+use super::variables::{PROXIES, Variables, look_up};
+use super::view::View;
+use super::{Build, Error, Finished, Step};
+
+/// A stage that is done: what others begin with or copy from.
+#[derive(Debug, Clone)]
+pub(super) struct Done {
+    pub(super) config: Config,
+    pub(super) layers: Vec<NewLayer>,
+    /// How many of the layers came with an image.
+    pub(super) base: usize,
+    pub(super) history: Vec<HistoryEntry>,
+    /// When the last layer was made.
+    pub(super) created: Option<String>,
+}
+
+/// A stage that is being built.
+#[derive(Debug)]
+pub(super) struct Stage<'b> {
+    pub(super) build: &'b Build<'b>,
+    index: usize,
+    pub(super) label: String,
+    pub(super) config: Config,
+    layers: Vec<NewLayer>,
+    base: usize,
+    history: Vec<HistoryEntry>,
+    created: Option<String>,
+    args: Variables,
+    /// Whether this stage has a `CMD` of its own.
+    has_cmd: bool,
+    number: usize,
+    total: usize,
+}
+
+impl<'b> Stage<'b> {
+    /// Builds a stage.
+    pub(super) fn build(build: &'b Build<'b>, index: usize) -> Result<Done, Error> {
+        let stage = &build.graph.file.stages[index];
+        let at_from = |error| build.options.at(stage.from.span, error);
+        let done = Self::begin(build, index).map_err(at_from)?;
+        let label = stage
+            .name
+            .clone()
+            .unwrap_or_else(|| format!("stage-{index}"));
+        let triggers = on_build(&done.config);
+        let mut building = Self {
+            build,
+            index,
+            label,
+            config: done.config.without_setting("OnBuild"),
+            layers: done.layers,
+            base: done.base,
+            history: done.history,
+            created: done.created,
+            args: Variables::default(),
+            has_cmd: false,
+            number: 0,
+            total: triggers.len() + stage.instructions.len(),
+        };
+        for trigger in &triggers {
+            let instruction = Dockerfile::parse_instruction(trigger).map_err(|problems| {
+                at_from(Error::Trigger {
+                    text: trigger.clone(),
+                    problems,
+                })
+            })?;
+            building
+                .instruction(&instruction, trigger)
+                .map_err(at_from)?;
+        }
+        for instruction in &stage.instructions {
+            let text = instruction.span.text(&build.graph.file.text);
+            building
+                .instruction(instruction, text)
+                .map_err(|error| build.options.at(instruction.span, error))?;
+        }
+        Ok(Done {
+            config: building.config,
+            layers: building.layers,
+            base: building.base,
+            history: building.history,
+            created: building.created,
+        })
+    }
+
+    /// What the `FROM` gives.
+    fn begin(build: &'b Build<'b>, index: usize) -> Result<Done, Error> {
+        let stage = &build.graph.file.stages[index];
+        let platform = match &stage.from.platform {
+            Some(word) => {
+                let text = build.graph.expand(&word.text)?;
+                text.parse()
+                    .map_err(|error: image::platform::NotAPlatform| {
+                        Error::Operand(error.to_string())
+                    })?
+            }
+            None => build.options.platform.clone(),
+        };
+        match &build.graph.origins[index] {
+            Origin::Scratch => {
+                let config = Config::empty(&platform, "1970-01-01T00:00:00Z")
+                    .with_setting("Env", json!([format!("PATH={}", settings::PATH)]))
+                    .with_setting("WorkingDir", json!("/"));
+                Ok(Done {
+                    config,
+                    layers: Vec::new(),
+                    base: 0,
+                    history: Vec::new(),
+                    created: None,
+                })
+            }
+            Origin::Stage(before) => build.stage(*before),
+            Origin::Named(name) => match build.named_image(name) {
+                Some(image) => build.base(image, &platform),
+                None => Err(Error::Operand(format!(
+                    "the build context `{name}` is a directory, not an image"
+                ))),
+            },
+            Origin::Image(name) => build.base(name, &platform),
+        }
+    }
+
+    /// Expands a word as this instruction sees its variables.
+    pub(super) fn expand(&self, text: &str) -> Result<String, Error> {
+        let lookup = |name: &str| look_up(&self.config, &self.args, name);
+        let escape = self.build.graph.file.directives.escape;
+        Expander::new(escape, &lookup)
+            .expand(text)
+            .map_err(|error| Error::Operand(error.0))
+    }
+
+    fn expand_words(&self, text: &str) -> Result<Vec<String>, Error> {
+        let lookup = |name: &str| look_up(&self.config, &self.args, name);
+        let escape = self.build.graph.file.directives.escape;
+        Expander::new(escape, &lookup)
+            .expand_words(text)
+            .map_err(|error| Error::Operand(error.0))
+    }
+
+    /// The environment of a command: that of the image, and the arguments that are in force.
+    pub(super) fn environment(&self) -> Vec<(String, String)> {
+        let mut variables = Variables::default();
+        variables.set("PATH", settings::PATH);
+        for (name, value) in self.args.iter() {
+            variables.set(name, value);
+        }
+        for proxy in PROXIES {
+            if let Some(value) = self.build.options.build_arg(proxy) {
+                variables.set(proxy, value);
+            }
+        }
+        for line in self.config.env() {
+            let (name, value) = line.split_once('=').unwrap_or((&line, ""));
+            variables.set(name, value);
+        }
+        variables
+            .iter()
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .collect()
+    }
+
+    /// Returns whether a variable is a proxy that nobody declared.
+    pub(super) fn is_proxy(&self, name: &str) -> bool {
+        PROXIES.contains(&name)
+            && self.args.get(name).is_none()
+            && self.config.env_var(name).is_none()
+    }
+
+    /// Returns the files that `--from` names; without it the context's.
+    pub(super) fn tree(&self, from: Option<&str>) -> Result<Tree, Error> {
+        let Some(from) = from else {
+            return Ok(self.build.context());
+        };
+        let origin = self
+            .build
+            .graph
+            .origin(from, self.index, self.build.options, true);
+        self.build.tree(&origin, from)
+    }
+
+    pub(super) fn view(&self) -> Result<View, Error> {
+        self.build.view(&self.layers, self.base)
+    }
+
+    fn instruction(&mut self, instruction: &Instruction, text: &str) -> Result<(), Error> {
+        if self.build.stopped.load(Ordering::Relaxed) {
+            return Err(Error::Stopped);
+        }
+        self.number += 1;
+        let summary = one_line(text);
+        match &instruction.kind {
+            Kind::Run(run) => return self.run(run, &summary),
+            Kind::Copy(copy) => return self.copy(copy, &summary, false),
+            Kind::Add(copy) => return self.copy(copy, &summary, true),
+            Kind::Workdir(path) => return self.workdir(&path.text, &summary),
+            Kind::Arg(arguments) => self.arguments(arguments)?,
+            Kind::Env(pairs) => {
+                // All words see the variables as they were before the instruction.
+                for (name, value) in self.pairs(pairs)? {
+                    self.config = settings::env(&self.config, &name, &value);
+                }
+            }
+            Kind::Label(pairs) => {
+                for (name, value) in self.pairs(pairs)? {
+                    self.config = settings::label(&self.config, &name, &value);
+                }
+            }
+            Kind::Cmd(command) => {
+                let argv = settings::argv(&self.config, command);
+                self.config = self.config.with_setting("Cmd", json!(argv));
+                self.has_cmd = true;
+            }
+            Kind::Entrypoint(command) => {
+                let argv = settings::argv(&self.config, command);
+                self.config = self.config.with_setting("Entrypoint", json!(argv));
+                if !self.has_cmd {
+                    // A command that came with the base was meant for its entry point.
+                    self.config = self.config.without_setting("Cmd");
+                }
+            }
+            Kind::Shell(words) => self.config = self.config.with_setting("Shell", json!(words)),
+            Kind::User(user) => {
+                let user = self.expand(&user.text)?;
+                self.config = self.config.with_setting("User", json!(user));
+            }
+            Kind::Volume(paths) => {
+                let paths = paths
+                    .iter()
+                    .map(|path| self.expand(&path.text))
+                    .collect::<Result<Vec<_>, _>>()?;
+                if paths.iter().any(String::is_empty) {
+                    return Err(Error::Operand("VOLUME needs a path".to_owned()));
+                }
+                self.config = settings::add(&self.config, "Volumes", &paths);
+            }
+            Kind::Expose(words) => {
+                let mut ports = Vec::new();
+                for word in words {
+                    for port in self.expand_words(&word.text)? {
+                        ports.extend(settings::ports(&port).map_err(Error::Operand)?);
+                    }
+                }
+                self.config = settings::add(&self.config, "ExposedPorts", &ports);
+            }
+            Kind::Stopsignal(signal) => {
+                let signal = self.expand(&signal.text)?;
+                let known = signal
+                    .parse::<u8>()
+                    .is_ok_and(|number| (1..=64).contains(&number))
+                    || is_signal(&signal);
+                if !known {
+                    return Err(Error::Operand(format!("`{signal}` is not a signal")));
+                }
+                self.config = self.config.with_setting("StopSignal", json!(signal));
+            }
+            Kind::Healthcheck(check) => self.config = settings::healthcheck(&self.config, check),
+            Kind::Onbuild(_, trigger) => {
+                let mut triggers = on_build(&self.config);
+                triggers.push(trigger.clone());
+                self.config = self.config.with_setting("OnBuild", json!(triggers));
+            }
+            Kind::Maintainer(name) => {
+                self.config = self.config.with_field("author", json!(name.text))
+            }
+        }
+        self.report(&summary).settled();
+        self.remember(&summary, None);
+        Ok(())
+    }
+
+    fn pairs(&self, pairs: &[Pair]) -> Result<Vec<(String, String)>, Error> {
+        pairs
+            .iter()
+            .map(|pair| {
+                Ok((
+                    self.expand(&pair.name.text)?,
+                    self.expand(&pair.value.text)?,
+                ))
+            })
+            .collect()
+    }
+
+    fn arguments(&mut self, arguments: &[Argument]) -> Result<(), Error> {
+        for argument in arguments {
+            let name = self.expand(&argument.name.text)?;
+            let given = self.build.options.build_arg(&name).map(str::to_owned);
+            let value = match (given, &argument.default) {
+                (Some(value), _) => Some(value),
+                (None, Some(default)) => Some(self.expand(&default.text)?),
+                (None, None) => self.build.graph.globals.get(&name).map(str::to_owned),
+            };
+            if let Some(value) = value {
+                self.args.set(&name, &value);
+            }
+        }
+        Ok(())
+    }
+
+    fn report<'s>(&self, summary: &'s str) -> Reporting<'b, 's> {
+        let stage = self.label.clone();
+        let step = Step {
+            stage,
+            number: self.number,
+            total: self.total,
+            text: summary,
+        };
+        self.build.report.step(&step);
+        Reporting {
+            build: self.build,
+            step,
+            started: Instant::now(),
+        }
+    }
+
+    /// Adds a line to the history, and a layer if there is one.
+    fn remember(&mut self, summary: &str, layer: Option<NewLayer>) {
+        self.history.push(HistoryEntry {
+            created: self.created.clone(),
+            created_by: summary.to_owned(),
+            comment: Some("jettison build".to_owned()),
+            empty_layer: layer.is_none(),
+        });
+        self.layers.extend(layer);
+    }
+
+    /// A key that covers the files of this stage so far.
+    fn key(&self, kind: &str) -> Key {
+        let mut key = Key::new(kind);
+        let files = chain(self.layers.iter().map(|layer| layer.diff_id));
+        key.add(files.map_or(String::new(), |chain| chain.to_string()));
+        key.add(format!(
+            "{:?} {:?}",
+            self.build.options.times.epoch, self.build.owners
+        ));
+        key
+    }
+
+    fn uses_cache(&self) -> bool {
+        let options = self.build.options;
+        let name = self.build.graph.file.stages[self.index].name.as_deref();
+        !options.no_cache
+            && !options
+                .no_cache_stages
+                .iter()
+                .any(|stage| Some(&**stage) == name)
+    }
+
+    /// Takes a layer from the cache, or makes it.
+    fn step(
+        &mut self,
+        summary: &str,
+        keys: &[Key],
+        make: impl FnOnce(&Self, &View, &Work) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let keys: Vec<_> = keys.iter().map(Key::digest).collect();
+        let reporting = self.report(summary);
+        if self.uses_cache() {
+            for (at, key) in keys.iter().enumerate() {
+                let Some((layer, created)) = self.build.steps.get(*key, self.build.store) else {
+                    continue;
+                };
+                for earlier in &keys[..at] {
+                    self.build.steps.put(*earlier, layer.as_ref(), &created);
+                }
+                reporting.finish(&layer, true, 0);
+                self.created = Some(created);
+                self.remember(summary, layer);
+                return Ok(());
+            }
+        }
+        let view = self.view()?;
+        let work = self.build.snapshots.work()?;
+        make(self, &view, &work)?;
+        let upper = work.upper();
+        let changes = Changes {
+            upper: &upper,
+            lower: &view,
+            owners: self.build.owners,
+            times: self.build.options.times,
+        };
+        let (layer, copied) = if changes.is_empty()? {
+            (None, 0)
+        } else {
+            let packed = changes.pack(self.build.store.layout(), self.build.context)?;
+            let ids = self
+                .layers
+                .iter()
+                .map(|layer| layer.diff_id)
+                .chain([packed.layer.diff_id]);
+            if let Some(chain) = chain(ids) {
+                self.build.snapshots.keep(work, chain)?;
+            }
+            (Some(packed.layer), packed.copied)
+        };
+        let created = self.build.options.times.created();
+        for key in &keys {
+            self.build.steps.put(*key, layer.as_ref(), &created);
+        }
+        reporting.finish(&layer, false, copied);
+        self.created = Some(created);
+        self.remember(summary, layer);
+        Ok(())
+    }
+
+    fn run(&mut self, run: &Run, summary: &str) -> Result<(), Error> {
+        if let Some(security) = run
+            .security
+            .as_ref()
+            .map(|word| self.expand(&word.text))
+            .transpose()?
+            && security != "sandbox"
+        {
+            return Err(Error::Operand(format!(
+                "--security={security} is not possible without privilege"
+            )));
+        }
+        let prepared = Prepared::new(self, run)?;
+        let mut key = self.key("RUN");
+        prepared.add_to(&mut key, self)?;
+        self.step(summary, &[key], |stage, view, work| {
+            let (status, output) = prepared.run(stage, view, work)?;
+            if status.success() {
+                return Ok(());
+            }
+            let command = match &run.command {
+                Command::Shell(text) => text.clone(),
+                Command::Exec(words) => words.join(" "),
+            };
+            Err(Error::Command {
+                command,
+                status,
+                output: String::from_utf8_lossy(&output).into_owned(),
+            })
+        })
+    }
+
+    fn workdir(&mut self, path: &str, summary: &str) -> Result<(), Error> {
+        let path = self.expand(path)?;
+        let path = absolute(self.config.working_dir(), &path);
+        let text = path.to_string_lossy().into_owned();
+        self.config = self.config.with_setting("WorkingDir", json!(text));
+        let user = self.config.user().to_owned();
+        let mut key = self.key("WORKDIR");
+        key.add(&text).add(&user);
+        self.step(summary, &[key], |stage, view, work| {
+            let upper = work.upper();
+            let mut writer =
+                Writer::new(&upper, view, stage.build.owners, stage.build.options.times);
+            writer.begin(view)?;
+            let target = writer.resolve(&path)?;
+            let there = view
+                .resolve(&target, false)
+                .map_err(Error::file("look up", &target))?;
+            if there.found.is_some_and(|found| found.is_dir()) {
+                return Ok(());
+            }
+            if !user.is_empty() {
+                let found = find_user(view, &user)?;
+                writer.chown = Some(Owner {
+                    uid: found.user.uid,
+                    gid: found.user.gid,
+                });
+            }
+            writer.directory(&target)?;
+            writer.finish()
+        })
+    }
+
+    fn copy(&mut self, copy: &CopyArgs, summary: &str, is_add: bool) -> Result<(), Error> {
+        let chown = copy
+            .chown
+            .as_ref()
+            .map(|word| self.expand(&word.text))
+            .transpose()?;
+        let chmod = copy
+            .chmod
+            .as_ref()
+            .map(|word| self.expand(&word.text))
+            .transpose()?;
+        let mode = chmod.as_deref().map(|text| {
+            Chmod::parse(text)
+                .ok_or_else(|| Error::Operand(format!("`{text}` is not a mode such as 755 or u+x")))
+        });
+        let mode = mode.transpose()?;
+        let excludes = copy
+            .excludes
+            .iter()
+            .map(|word| self.expand(&word.text))
+            .collect::<Result<Vec<_>, _>>()?;
+        let exclude = Ignore::of(excludes.iter().map(String::as_str)).map_err(Error::Operand)?;
+        let to = self.expand(&copy.destination.text)?;
+        if to.is_empty() {
+            return Err(Error::Operand("the destination is empty".to_owned()));
+        }
+        let sources = copy
+            .sources
+            .iter()
+            .map(|word| self.expand(&word.text))
+            .collect::<Result<Vec<_>, _>>()?;
+        let heredocs = copy
+            .heredocs
+            .iter()
+            .map(|heredoc| Ok((heredoc.name.clone(), self.heredoc(heredoc)?)))
+            .collect::<Result<Vec<_>, Error>>()?;
+        let mut destination = Destination {
+            is_dir: to.ends_with('/') || to.ends_with("/.") || to == ".",
+            path: absolute(self.config.working_dir(), &to),
+        };
+        let many = sources.len() + heredocs.len() > 1;
+        if many && !destination.is_dir {
+            return Err(Error::Operand(format!(
+                "with several sources, the destination `{to}` must end in /"
+            )));
+        }
+        let mut common = self.key(if is_add { "ADD" } else { "COPY" });
+        common
+            .add(destination.path.as_os_str().as_encoded_bytes())
+            .add(format!("{destination:?} {copy:?}"));
+        common.add(format!(
+            "{chown:?} {chmod:?} {excludes:?} {sources:?} {heredocs:?}"
+        ));
+        // Files of another stage are known by its layers, without looking at them.
+        let mut keys = Vec::new();
+        if let Some(from) = &copy.from
+            && let Some(files) = self.files_of(&from.text)?
+        {
+            let mut key = common.clone();
+            key.add("files").add(files);
+            let known = self.build.steps.get(key.digest(), self.build.store);
+            if self.uses_cache() && known.is_some() {
+                return self.step(summary, &[key], |_, _, _| Ok(()));
+            }
+            keys.push(key);
+        }
+        let mut fetched = add::Fetched::default();
+        let mut chosen: Vec<Chosen> = Vec::new();
+        let mut key = common;
+        let tree = if sources.is_empty() {
+            None
+        } else {
+            Some(self.tree(copy.from.as_ref().map(|word| &*word.text))?)
+        };
+        for source in &sources {
+            if is_add && add::is_remote(source) {
+                let remote = add::Remote {
+                    source,
+                    copy,
+                    checksum: self.checksum(copy)?,
+                };
+                let file = fetched.get(self, &remote)?;
+                key.add(&file.digest);
+                chosen.push(Chosen::Fetched(file));
+                continue;
+            }
+            let Some(tree) = &tree else { continue };
+            for item in tree.select(source, &exclude)? {
+                tree.add_to(&mut key, &item, &exclude, &self.build.digests)?;
+                chosen.push(Chosen::Item(item));
+            }
+        }
+        if chosen.len() + heredocs.len() > 1 {
+            destination.is_dir = true;
+        }
+        if chosen.is_empty() && heredocs.is_empty() {
+            self.build
+                .report
+                .warning(&format!("{summary}: no file matches"));
+        }
+        keys.push(key);
+        self.step(summary, &keys, |stage, view, work| {
+            let upper = work.upper();
+            let mut writer =
+                Writer::new(&upper, view, stage.build.owners, stage.build.options.times);
+            writer.begin(view)?;
+            writer.chown = chown.as_deref().map(|text| owner(view, text)).transpose()?;
+            writer.chmod.clone_from(&mode);
+            for chosen in &chosen {
+                match (chosen, &tree) {
+                    (Chosen::Fetched(file), _) => {
+                        add::place(&mut writer, stage, work, file, &destination)?
+                    }
+                    (Chosen::Item(item), Some(tree)) => {
+                        let unpack =
+                            is_add && copy.unpack != Some(false) && item.found.metadata.is_file();
+                        if unpack
+                            && add::unpack(
+                                &mut writer,
+                                stage,
+                                work,
+                                item.found.path(),
+                                &destination,
+                            )?
+                        {
+                            continue;
+                        }
+                        if copy.parents {
+                            writer.copy_with_parents(tree, item, &destination, &exclude)?;
+                        } else {
+                            writer.copy(tree, item, &destination, &exclude)?;
+                        }
+                    }
+                    (Chosen::Item(_), None) => {}
+                }
+            }
+            for (name, content) in &heredocs {
+                let path = if destination.is_dir {
+                    destination.path.join(name)
+                } else {
+                    destination.path.clone()
+                };
+                let there = view
+                    .resolve(&path, true)
+                    .map_err(Error::file("look up", &path))?
+                    .found;
+                let path = if there.is_some_and(|found| found.is_dir()) {
+                    path.join(name)
+                } else {
+                    path
+                };
+                writer.file(&path, content.as_bytes(), 0o644)?;
+            }
+            writer.finish()
+        })
+    }
+
+    fn checksum(&self, copy: &CopyArgs) -> Result<Option<String>, Error> {
+        copy.checksum
+            .as_ref()
+            .map(|word| self.expand(&word.text))
+            .transpose()
+    }
+
+    /// Returns what stands for the files of another stage or image, if they are known by their layers.
+    fn files_of(&self, from: &str) -> Result<Option<String>, Error> {
+        let origin = self
+            .build
+            .graph
+            .origin(from, self.index, self.build.options, true);
+        let layers = match &origin {
+            Origin::Stage(stage) => self.build.stage(*stage)?.layers,
+            Origin::Image(name) => self.build.base(name, &self.build.options.platform)?.layers,
+            Origin::Scratch | Origin::Named(_) => return Ok(None),
+        };
+        Ok(chain(layers.iter().map(|layer| layer.diff_id)).map(|chain| chain.to_string()))
+    }
+
+    /// Returns what a file of the Dockerfile itself holds.
+    fn heredoc(&self, heredoc: &dockerfile::Heredoc) -> Result<String, Error> {
+        let text = heredoc.text();
+        if !heredoc.expand {
+            return Ok(text);
+        }
+        let lookup = |name: &str| look_up(&self.config, &self.args, name);
+        let escape = self.build.graph.file.directives.escape;
+        let expander = Expander {
+            plain_quotes: true,
+            ..Expander::new(escape, &lookup)
+        };
+        expander
+            .expand(&text)
+            .map_err(|error| Error::Operand(error.0))
+    }
+}
+
+/// Something to copy.
+#[derive(Debug)]
+enum Chosen {
+    Item(Item),
+    Fetched(add::Fetch),
+}
+
+/// A step that was announced.
+struct Reporting<'b, 's> {
+    build: &'b Build<'b>,
+    step: Step<'s>,
+    started: Instant,
+}
+
+impl Reporting<'_, '_> {
+    fn settled(self) {
+        self.build.report.finished(&self.step, &Finished::default());
+    }
+
+    fn finish(self, layer: &Option<NewLayer>, cached: bool, copied: u64) {
+        let finished = Finished {
+            cached,
+            elapsed: self.started.elapsed(),
+            layer: layer
+                .as_ref()
+                .map(|layer| (layer.unpacked, layer.descriptor.size)),
+            copied,
+        };
+        self.build.report.finished(&self.step, &finished);
+    }
+}
+
+/// Finds the owner that `--chown` names in the files of a stage. Without a group, a number stands for both
+/// and a name for its user's group.
+fn owner(view: &View, text: &str) -> Result<Owner, Error> {
+    let found = find_user(view, text)?;
+    let gid = match text.split_once(':') {
+        None => text.parse().unwrap_or(found.user.gid),
+        Some(_) => found.user.gid,
+    };
+    Ok(Owner {
+        uid: found.user.uid,
+        gid,
+    })
+}
+
+/// Joins a path to the working directory and makes it plain.
+fn absolute(directory: &str, path: &str) -> PathBuf {
+    let joined = Path::new("/").join(directory).join(path);
+    let mut clean = PathBuf::from("/");
+    for part in super::view::parts(&joined) {
+        if part == ".." {
+            clean.pop();
+        } else {
+            clean.push(part);
+        }
+    }
+    clean
+}
+
+/// An instruction's text on one line, as histories show it.
+fn one_line(text: &str) -> String {
+    let lines = text
+        .lines()
+        .map(str::trim)
+        .filter(|line| !line.is_empty() && !line.starts_with('#'));
+    let joined: Vec<&str> = lines
+        .map(|line| line.trim_end_matches('\\').trim_end())
+        .collect();
+    joined.join(" ")
+}
+
+fn on_build(config: &Config) -> Vec<String> {
+    let triggers = config.value()["config"]["OnBuild"].as_array();
+    triggers
+        .into_iter()
+        .flatten()
+        .filter_map(|one| one.as_str().map(str::to_owned))
+        .collect()
+}
+
+fn is_signal(text: &str) -> bool {
+    const NAMES: [&str; 31] = [
+        "HUP", "INT", "QUIT", "ILL", "TRAP", "ABRT", "BUS", "FPE", "KILL", "USR1", "SEGV", "USR2",
+        "PIPE", "ALRM", "TERM", "STKFLT", "CHLD", "CONT", "STOP", "TSTP", "TTIN", "TTOU", "URG",
+        "XCPU", "XFSZ", "VTALRM", "PROF", "WINCH", "IO", "PWR", "SYS",
+    ];
+    let upper = text.to_uppercase();
+    let name = upper.strip_prefix("SIG").unwrap_or(&upper);
+    let known: BTreeSet<&str> = NAMES.into_iter().collect();
+    known.contains(name) || name.starts_with("RTMIN") || name.starts_with("RTMAX")
+}
