@@ -8,6 +8,7 @@
 #![allow(rustdoc::broken_intra_doc_links)]
 
 mod args;
+mod attach;
 mod build_input;
 mod build_output;
 mod commands;

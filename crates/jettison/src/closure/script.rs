@@ -4,7 +4,7 @@ use layer::NodeId;
 
 use super::collector::Collector;
 use super::command::Caller;
-use super::{Error, Evidence, directories, runtime};
+use super::{Error, Evidence, directories};
 use crate::script::{self, Dialect, ScriptFacts};
 
 /// Keeps what a script (`#!`) needs.
@@ -57,7 +57,7 @@ pub(super) fn examine(
         }
         None => {
             if let Some(interpreter) = interpreter {
-                runtime::keep(collector, interpreter);
+                collector.interpreters.insert(interpreter);
             }
             let text = collector.read(node, script::MAX_SCRIPT as u64)?;
             super::text::keep_paths(collector, node, &text);
