@@ -178,6 +178,27 @@ impl Report for Show<'_> {
     fn warning(&self, text: &str) {
         self.ui.warning(text);
     }
+
+    fn shell(&self, spec: &sandbox::Spec) {
+        self.ui
+            .status("a shell where the command failed; the build ends with it");
+        if let Err(error) = attach(spec) {
+            self.ui.warning(&format!("no shell: {error}"));
+        }
+    }
+}
+
+/// Runs a container on this terminal.
+fn attach(spec: &sandbox::Spec) -> Result<(), sandbox::Error> {
+    use std::os::fd::AsFd;
+    let mut container = sandbox::spawn(spec)?;
+    if let Some(controller) = container.take_terminal() {
+        let (input, output) = (std::io::stdin(), std::io::stdout());
+        let session = sandbox::terminal::Session::start(controller, input.as_fd(), output.as_fd())?;
+        container.wait()?;
+        session.finish();
+    }
+    Ok(())
 }
 
 /// A line as it may be shown: what a progress bar has overwritten is left out.

@@ -21,6 +21,7 @@ mod digests;
 mod error;
 pub mod git;
 mod graph;
+mod in_copy;
 mod mode;
 mod pack;
 mod run;
@@ -29,6 +30,7 @@ mod settings;
 mod snapshot;
 mod stage;
 mod time;
+mod transfer;
 mod variables;
 mod view;
 
@@ -47,6 +49,7 @@ use sandbox::{IdMapping, Network};
 pub use context::{export, unpack_archive};
 pub use error::Error;
 pub use time::Timestamps;
+pub use transfer::import_cache;
 
 use attributes::Owners;
 use base::Bases;
@@ -95,6 +98,10 @@ pub struct Options {
     pub ssh: HashMap<String, PathBuf>,
     /// Which times things get.
     pub times: Timestamps,
+    /// Do without overlayfs, as where the kernel refuses it.
+    pub copying: bool,
+    /// Open a shell where a command failed.
+    pub debug_shell: bool,
 }
 
 /// What `--build-context` names.
@@ -168,6 +175,17 @@ pub trait Report: Send + Sync + Debug {
     fn finished(&self, step: &Step<'_>, finished: &Finished);
     /// Something may be wrong.
     fn warning(&self, text: &str);
+    /// A command failed, and a shell is wanted where it ran.
+    fn shell(&self, spec: &sandbox::Spec);
+}
+
+/// What a build made.
+#[derive(Debug, Clone)]
+pub struct Built {
+    /// The image. It is in the store and has no name yet.
+    pub image: Image,
+    /// The steps that were used, as an image.
+    pub cache: Image,
 }
 
 /// What a build needs besides what to build.
@@ -203,13 +221,14 @@ struct Build<'a> {
     /// Set when a stage has failed: the others need not go on.
     stopped: AtomicBool,
     results: Vec<Mutex<Option<Option<Done>>>>,
+    used: Mutex<Vec<transfer::Used>>,
 }
 
-/// Builds an image. It is in the store and has no name yet.
+/// Builds an image.
 ///
 /// # Errors
 /// The first step that failed, with its place in the Dockerfile.
-pub fn build(options: &Options, surroundings: Surroundings<'_>) -> Result<Image, Error> {
+pub fn build(options: &Options, surroundings: Surroundings<'_>) -> Result<Built, Error> {
     let Surroundings {
         store,
         remote,
@@ -248,6 +267,7 @@ pub fn build(options: &Options, surroundings: Surroundings<'_>) -> Result<Image,
         owners,
         report,
         stopped: AtomicBool::new(false),
+        used: Mutex::new(Vec::new()),
     };
     let failures = Mutex::new(Vec::new());
     std::thread::scope(|scope| {
@@ -271,7 +291,13 @@ pub fn build(options: &Options, surroundings: Surroundings<'_>) -> Result<Image,
         return Err(error);
     }
     let done = build.stage(build.graph.target)?;
-    build.finish(done)
+    let image = build.finish(done)?;
+    let used = build
+        .used
+        .lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner);
+    let cache = transfer::pack(&used, store, &options.platform)?;
+    Ok(Built { image, cache })
 }
 
 impl<'a> Build<'a> {

@@ -66,6 +66,18 @@ pub(crate) struct Args {
     /// Do the steps of these stages anew (as docker buildx writes it)
     #[arg(long, value_name = "STAGE", value_delimiter = ',', hide = true)]
     no_cache_filter: Vec<String>,
+    /// Take remembered steps from there: TRANSPORT:REF, or type=registry,ref=NAME (repeatable)
+    #[arg(long, value_name = "SOURCE")]
+    cache_from: Vec<String>,
+    /// Write the steps of this build there, for other machines (repeatable)
+    #[arg(long, value_name = "DEST")]
+    cache_to: Vec<String>,
+    /// Open a shell where a command failed
+    #[arg(long)]
+    debug_shell: bool,
+    /// Copy all files for every RUN in place of overlayfs
+    #[arg(long, hide = true)]
+    no_overlay: bool,
     /// Ask registries for newer bases
     #[arg(long)]
     pull: bool,
@@ -137,6 +149,9 @@ pub(crate) fn run<'u>(
     let options = options(args, &session, &input)?;
     let show = Show::new(ui, args.progress == ProgressFlag::Quiet);
     let guard = session.store.writing()?;
+    for text in &args.cache_from {
+        import_cache(text, &session)?;
+    }
     let surroundings = Surroundings {
         store: &session.store,
         remote: session.remote(),
@@ -144,7 +159,7 @@ pub(crate) fn run<'u>(
         ids: &ids,
         report: &show,
     };
-    let image = build::build(&options, surroundings)?;
+    let build::Built { image, cache } = build::build(&options, surroundings)?;
     for name in &names {
         session.store.tag(&image, name, BTreeMap::new())?;
     }
@@ -156,7 +171,52 @@ pub(crate) fn run<'u>(
         output.write(&session, &image, names.first())?;
         ui.status(&format!("wrote {output}"));
     }
+    for text in &args.cache_to {
+        let reference = cache_reference(text, "dest")?;
+        session.write(&cache, &reference, None)?;
+        ui.status(&format!("wrote the cache to {reference}"));
+    }
     tell(args, ui, &image, &names)
+}
+
+/// Remembers the steps of a cache. One that is not there yet is no error.
+fn import_cache(text: &str, session: &Session<'_>) -> anyhow::Result<()> {
+    let reference = cache_reference(text, "src")?;
+    match session.open(&reference) {
+        Ok(opened) => {
+            build::import_cache(&opened.image, &session.store, session.context())?;
+        }
+        Err(error) => session
+            .ui
+            .warning(&format!("no cache from {reference}: {error}")),
+    }
+    Ok(())
+}
+
+/// Reads where a cache is: TRANSPORT:REF, or as docker writes it.
+fn cache_reference(text: &str, path_key: &str) -> anyhow::Result<Reference> {
+    if !text.contains('=') {
+        return Ok(Reference::parse(text)?);
+    }
+    let fields: HashMap<&str, &str> = text
+        .split(',')
+        .filter_map(|field| field.split_once('='))
+        .collect();
+    match (
+        fields.get("type").copied(),
+        fields.get(path_key),
+        fields.get("ref"),
+    ) {
+        (Some("local"), Some(path), _) => Ok(Reference::OciLayout {
+            path: path.into(),
+            tag: Some("cache".to_owned()),
+        }),
+        (Some("registry"), _, Some(name)) => Ok(Reference::Registry(Name::parse(name)?)),
+        _ => Err(Usage::error(
+            format!("`{text}` is not where a cache can be"),
+            format!("write TRANSPORT:REF, type=registry,ref=NAME or type=local,{path_key}=DIR"),
+        )),
+    }
 }
 
 /// The ids that commands can have: all of this process's, which is root of the host or of a user
@@ -258,6 +318,8 @@ fn options(args: &Args, session: &Session<'_>, input: &Input) -> anyhow::Result<
             .iter()
             .map(|text| agent(text))
             .collect::<Result<HashMap<_, _>, _>>()?,
+        copying: args.no_overlay,
+        debug_shell: args.debug_shell,
         times: Timestamps {
             epoch,
             now: now.map_or(0, |now| now.as_secs().cast_signed()),

@@ -16,6 +16,7 @@ use sandbox::{ExitStatus, IdMapping, Mount, Network, Spec, Stdio, Streams};
 use super::attributes::{Owner, Owners};
 use super::cache::Key;
 use super::copy::{is_plain, materialise};
+use super::in_copy::Copied;
 use super::select::Tree;
 use super::snapshot::Work;
 use super::stage::Stage;
@@ -189,7 +190,7 @@ impl Prepared {
             stdout: Stdio::Piped,
             stderr: Stdio::Piped,
         };
-        let outcome = execute(stage, &spec);
+        let outcome = self.execute(stage, &mut spec, view, work);
         drop(held);
         let outcome = outcome?;
         if stage.build.owners == Owners::Recorded {
@@ -198,6 +199,51 @@ impl Prepared {
                 gid: user.user.gid,
             };
             own_new_files(&work.upper(), view, owner)?;
+        }
+        Ok(outcome)
+    }
+
+    /// Runs the container over an overlay, or where there is none, in a copy of the files.
+    fn execute(
+        &self,
+        stage: &Stage<'_>,
+        spec: &mut Spec,
+        view: &View,
+        work: &Work,
+    ) -> Result<(ExitStatus, Vec<u8>), Error> {
+        let spawned = (!stage.build.options.copying).then(|| sandbox::spawn(spec));
+        let container = match spawned {
+            None => None,
+            Some(Err(sandbox::Error::Setup { step, source }))
+                if step.starts_with("mount overlay") =>
+            {
+                let reason =
+                    format!("overlayfs is refused here ({source}): every RUN copies all files");
+                stage.build.report.warning(&reason);
+                None
+            }
+            Some(other) => Some(other?),
+        };
+        let outcome = match container {
+            Some(container) => watch(stage, container)?,
+            None => {
+                let _ = fs::remove_dir_all(work.upper());
+                let copied = Copied::new(stage, view, work, spec)?;
+                let outcome = watch(stage, sandbox::spawn(spec)?)?;
+                let (owners, times) = (stage.build.owners, stage.build.options.times);
+                copied.settle(view, &work.upper(), owners, times)?;
+                outcome
+            }
+        };
+        if stage.build.options.debug_shell && !outcome.0.success() {
+            let shell = stage.config.shell().into_iter().next().unwrap_or_default();
+            let spec = Spec {
+                argv: vec![shell.into()],
+                terminal: true,
+                streams: Streams::default(),
+                ..spec.clone()
+            };
+            stage.build.report.shell(&spec);
         }
         Ok(outcome)
     }
@@ -521,9 +567,11 @@ fn names(
     (Some(hosts), resolv)
 }
 
-/// Runs a container to its end, its output shown as it comes. Returns the end of it, too.
-fn execute(stage: &Stage<'_>, spec: &Spec) -> Result<(ExitStatus, Vec<u8>), Error> {
-    let mut container = sandbox::spawn(spec)?;
+/// Waits for the end of a container, its output shown as it comes. Returns the end of it, too.
+fn watch(
+    stage: &Stage<'_>,
+    mut container: sandbox::Container,
+) -> Result<(ExitStatus, Vec<u8>), Error> {
     let ends = [container.take_stdout(), container.take_stderr()];
     let tail = std::sync::Mutex::new(Vec::new());
     std::thread::scope(|scope| {

@@ -100,10 +100,13 @@ impl Snapshots {
                 .tempdir_in(&self.root)
                 .map_err(&failed)?
                 .keep();
-            let lock = File::open(&path).map_err(&failed)?;
+            let lock = match File::open(&path) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                other => other.map_err(&failed)?,
+            };
             rustix::fs::flock(&lock, FlockOperation::LockExclusive)
                 .map_err(|errno| failed(errno.into()))?;
-            // Between the two somebody may have taken it for abandoned.
+            // Without a lock as yet, it may have been taken for abandoned.
             if path.exists() {
                 return Ok(Work { path, _lock: lock });
             }

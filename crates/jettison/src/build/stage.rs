@@ -23,6 +23,7 @@ use super::run::{Prepared, find_user};
 use super::select::{Item, Tree};
 use super::settings;
 use super::snapshot::{Work, chain};
+use super::transfer::Used;
 use super::variables::{PROXIES, Variables, look_up};
 use super::view::View;
 use super::{Build, Error, Finished, Step};
@@ -68,11 +69,17 @@ impl<'b> Stage<'b> {
             .clone()
             .unwrap_or_else(|| format!("stage-{index}"));
         let triggers = on_build(&done.config);
+
+        // As with docker, there is always a PATH.
+        let config = match done.config.env_var("PATH") {
+            Some(_) => done.config,
+            None => settings::env(&done.config, "PATH", settings::PATH),
+        };
         let mut building = Self {
             build,
             index,
             label,
-            config: done.config.without_setting("OnBuild"),
+            config: config.without_setting("OnBuild"),
             layers: done.layers,
             base: done.base,
             history: done.history,
@@ -124,7 +131,6 @@ impl<'b> Stage<'b> {
         match &build.graph.origins[index] {
             Origin::Scratch => {
                 let config = Config::empty(&platform, "1970-01-01T00:00:00Z")
-                    .with_setting("Env", json!([format!("PATH={}", settings::PATH)]))
                     .with_setting("WorkingDir", json!("/"));
                 Ok(Done {
                     config,
@@ -388,6 +394,7 @@ impl<'b> Stage<'b> {
                     self.build.steps.put(*earlier, layer.as_ref(), &created);
                 }
                 reporting.finish(&layer, true, 0);
+                self.use_steps(&keys, layer.as_ref(), &created);
                 self.created = Some(created);
                 self.remember(summary, layer);
                 return Ok(());
@@ -421,10 +428,24 @@ impl<'b> Stage<'b> {
         for key in &keys {
             self.build.steps.put(*key, layer.as_ref(), &created);
         }
+        self.use_steps(&keys, layer.as_ref(), &created);
         reporting.finish(&layer, false, copied);
         self.created = Some(created);
         self.remember(summary, layer);
         Ok(())
+    }
+
+    fn use_steps(&self, keys: &[image::Digest], layer: Option<&NewLayer>, created: &str) {
+        let used = keys.iter().map(|key| Used {
+            key: *key,
+            layer: layer.cloned(),
+            created: created.to_owned(),
+        });
+        self.build
+            .used
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .extend(used);
     }
 
     fn run(&mut self, run: &Run, summary: &str) -> Result<(), Error> {
