@@ -28,6 +28,7 @@ mod run;
 mod select;
 mod settings;
 mod snapshot;
+mod squash;
 mod stage;
 mod time;
 mod transfer;
@@ -48,6 +49,7 @@ use sandbox::{IdMapping, Network};
 
 pub use context::{export, unpack_archive};
 pub use error::Error;
+pub use squash::Squash;
 pub use time::Timestamps;
 pub use transfer::import_cache;
 
@@ -98,6 +100,8 @@ pub struct Options {
     pub ssh: HashMap<String, PathBuf>,
     /// Which times things get.
     pub times: Timestamps,
+    /// Which layers become one.
+    pub squash: Option<Squash>,
     /// Do without overlayfs, as where the kernel refuses it.
     pub copying: bool,
     /// Open a shell where a command failed.
@@ -291,6 +295,10 @@ pub fn build(options: &Options, surroundings: Surroundings<'_>) -> Result<Built,
         return Err(error);
     }
     let done = build.stage(build.graph.target)?;
+    let done = match options.squash {
+        Some(squash) => squash.apply(done, &build, build.load())?,
+        None => done,
+    };
     let image = build.finish(done)?;
     let used = build
         .used
@@ -400,20 +408,20 @@ impl<'a> Build<'a> {
     }
 
     fn view(&self, layers: &[image::NewLayer], base: usize) -> Result<View, Error> {
+        self.snapshots.view(layers, base, self.load())
+    }
+
+    fn load(&self) -> Load<'_> {
         let options = LoadOptions {
             spool: self.context.spool,
             limits: self.context.limits,
             threads: self.context.threads,
             progress: self.context.progress,
         };
-        self.snapshots.view(
-            layers,
-            base,
-            Load {
-                blobs: &self.blobs,
-                options,
-            },
-        )
+        Load {
+            blobs: &self.blobs,
+            options,
+        }
     }
 
     /// Makes the image of a stage.

@@ -72,6 +72,12 @@ pub(crate) struct Args {
     /// Write the steps of this build there, for other machines (repeatable)
     #[arg(long, value_name = "DEST")]
     cache_to: Vec<String>,
+    /// Make the new layers one; the base's stay
+    #[arg(long)]
+    squash: bool,
+    /// Make all layers one
+    #[arg(long, conflicts_with = "squash")]
+    squash_all: bool,
     /// Open a shell where a command failed
     #[arg(long)]
     debug_shell: bool,
@@ -318,6 +324,11 @@ fn options(args: &Args, session: &Session<'_>, input: &Input) -> anyhow::Result<
             .iter()
             .map(|text| agent(text))
             .collect::<Result<HashMap<_, _>, _>>()?,
+        squash: match (args.squash, args.squash_all) {
+            (_, true) => Some(build::Squash::All),
+            (true, false) => Some(build::Squash::New),
+            (false, false) => None,
+        },
         copying: args.no_overlay,
         debug_shell: args.debug_shell,
         times: Timestamps {

@@ -3,7 +3,7 @@
 //! Files are written as overlayfs would have: into the upper directory, with every directory above them.
 //! Where docker's builders differ, this does what BuildKit does.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs::{self, File};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
@@ -34,6 +34,11 @@ pub(super) struct Writer<'a> {
     touched: HashMap<PathBuf, layer::Time>,
     /// Inodes of the source to paths in the image.
     links: HashMap<(u64, u64), PathBuf>,
+    lower: View,
+    /// Directories that are in the upper directory by now.
+    ready: HashSet<PathBuf>,
+    /// Directories as they are below it: most files of a step lie in few.
+    below: HashMap<PathBuf, Option<Found>>,
 }
 
 /// Where to copy to.
@@ -58,6 +63,46 @@ impl<'a> Writer<'a> {
             chmod: None,
             touched: HashMap::new(),
             links: HashMap::new(),
+            lower: lower.clone(),
+            ready: HashSet::new(),
+            below: HashMap::new(),
+        }
+    }
+
+    /// Looks at what a path without links is at the moment.
+    fn look(&mut self, target: &Path) -> Result<Option<Found>, Error> {
+        let path = self.upper.join(target);
+        match fs::symlink_metadata(&path) {
+            Ok(metadata) if is_whiteout(&metadata) => return Ok(None),
+            Ok(metadata) => {
+                return Ok(Some(Found {
+                    places: vec![path],
+                    metadata,
+                }));
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(Error::file("look up", target)(error)),
+        }
+        let (Some(parent), Some(name)) = (target.parent(), target.file_name()) else {
+            return Ok(None);
+        };
+        if self.lower.layers.is_empty() {
+            return Ok(None);
+        }
+        if !self.below.contains_key(parent) {
+            let resolved = self
+                .lower
+                .resolve(parent, false)
+                .map_err(Error::file("look up", parent))?;
+            self.below
+                .insert(parent.to_owned(), resolved.found.filter(Found::is_dir));
+        }
+        match self.below.get(parent) {
+            Some(Some(parent)) => self
+                .lower
+                .child(parent, name)
+                .map_err(Error::file("look up", target)),
+            _ => Ok(None),
         }
     }
 
@@ -187,6 +232,9 @@ impl<'a> Writer<'a> {
 
     /// Sees to it that a directory is there and in the upper directory, with those above it.
     pub(super) fn directory(&mut self, relative: &Path) -> Result<(), Error> {
+        if self.ready.contains(relative) {
+            return Ok(());
+        }
         let mut at = PathBuf::new();
         for name in relative {
             at.push(name);
@@ -198,11 +246,7 @@ impl<'a> Writer<'a> {
                 Ok(metadata) if !is_whiteout(&metadata) => return Err(Error::NotADirectory(at)),
                 _ => {}
             }
-            let found = self
-                .view
-                .resolve(&at, false)
-                .map_err(Error::file("look up", &at))?
-                .found;
+            let found = self.look(&at)?;
             match found {
                 Some(found) if found.is_dir() => {
                     fs::create_dir(&path).map_err(Error::file("make", &path))?;
@@ -212,6 +256,7 @@ impl<'a> Writer<'a> {
                 None => self.fresh(&path)?,
             }
         }
+        self.ready.insert(relative.to_owned());
         Ok(())
     }
 
@@ -275,12 +320,7 @@ impl<'a> Writer<'a> {
 
     /// Makes a directory as another is. One that is there takes its attributes only if `over`.
     fn made(&mut self, tree: &Tree, found: &Found, target: &Path, over: bool) -> Result<(), Error> {
-        let existed = self
-            .view
-            .resolve(target, false)
-            .map_err(Error::file("look up", target))?
-            .found
-            .is_some();
+        let existed = target.as_os_str().is_empty() || self.look(target)?.is_some();
         self.directory(target)?;
         if existed && !over {
             return Ok(());
@@ -312,12 +352,8 @@ impl<'a> Writer<'a> {
     }
 
     /// Makes room for a file and returns its path on the host.
-    fn clear(&self, target: &Path) -> Result<PathBuf, Error> {
-        let found = self
-            .view
-            .resolve(target, false)
-            .map_err(Error::file("look up", target))?
-            .found;
+    fn clear(&mut self, target: &Path) -> Result<PathBuf, Error> {
+        let found = self.look(target)?;
         if found.as_ref().is_some_and(Found::is_dir) {
             return Err(Error::IsADirectory(target.to_owned()));
         }

@@ -270,7 +270,7 @@ pub(super) struct Load<'a> {
 
 impl Load<'_> {
     /// Reads layers as if they were an image.
-    fn load(&self, layers: &[NewLayer]) -> Result<FileSystem, Error> {
+    pub(super) fn load(&self, layers: &[NewLayer]) -> Result<FileSystem, Error> {
         let ids: Vec<Digest> = layers.iter().map(|layer| layer.diff_id).collect();
         let config = Config::empty(&Platform::host(), "").with_layers(&ids, &[]);
         let descriptor = image::Descriptor::new(
