@@ -108,9 +108,11 @@ fn context(directory: &Path, case: &Case) {
         (".hidden", "h\n", 0o644),
         ("with space.txt", "s\n", 0o644),
         ("other/x.txt", "other\n", 0o644),
-        ("set/uid", "u\n", 0o4755),
     ] {
         write(name, content.as_bytes(), mode);
+    }
+    if case.dockerfile.contains("set/uid") {
+        write("set/uid", b"u\n", 0o4755);
     }
     for (name, content) in &case.files {
         write(name, content.as_bytes(), 0o644);
@@ -205,12 +207,12 @@ fn images_are_those_of_other_builders() {
         .into_iter()
         .fold(root, |root, name| root.file(name, ""));
     let environment = Environment::new(env!("CARGO_BIN_EXE_jettison"));
-    containers::import(&environment, &root, "box:1", &[]);
+    containers::import(&environment, &root, "jb-box:1", &[]);
     let archive = environment.path("box.tar");
     let _ = environment
         .run(&[
             "copy",
-            "box:1",
+            "jb-box:1",
             &format!("docker-archive:{}:jb-box:1", archive.display()),
         ])
         .done();

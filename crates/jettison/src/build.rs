@@ -379,6 +379,10 @@ impl<'a> Build<'a> {
         let done = match origin {
             Origin::Scratch => return Err(Error::Operand("`scratch` has no files".to_owned())),
             Origin::Stage(stage) => self.stage(*stage)?,
+            // A number is never meant for an image.
+            Origin::Image(number) if number.parse::<usize>().is_ok() => {
+                return Err(self.graph.no_stage(number));
+            }
             Origin::Image(reference) => self.base(reference, &self.options.platform)?,
             Origin::Named(name) => match self.named(name) {
                 Some(NamedContext::Directory(directory)) => {

@@ -66,14 +66,7 @@ impl Reference {
         let name = format!("jb-case-{}", case.name);
         let archive = context.with_extension(self.name());
         let mut flags: Vec<&str> = case.flags.iter().map(String::as_str).collect();
-        // References are named from the context's parent, as a Dockerfile of a user would.
-        let text = case
-            .dockerfile
-            .replace("FROM box:1", "FROM jb-box:1")
-            .replace("from=box:1", "from=jb-box:1");
-        let dockerfile = context.with_extension(format!("{}.Dockerfile", self.name()));
-        std::fs::write(&dockerfile, text).expect("it can be written");
-        let file = dockerfile.display().to_string();
+        let file = context.join("Dockerfile").display().to_string();
         let path = context.display().to_string();
         let save = archive.display().to_string();
         let built = match self {

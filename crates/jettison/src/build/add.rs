@@ -53,64 +53,59 @@ enum Body {
     Tree(Work),
 }
 
-/// Fetches.
-#[derive(Debug, Default)]
-pub(super) struct Fetched;
-
-impl Fetched {
-    pub(super) fn get(&mut self, stage: &Stage<'_>, remote: &Remote<'_>) -> Result<Fetch, Error> {
-        let checksum = match &remote.checksum {
-            Some(text) => Some(
-                text.parse::<Digest>()
-                    .map_err(|error| Error::Operand(error.to_string()))?,
-            ),
-            None => None,
-        };
-        let url = remote.source.to_owned();
-        let unpack = remote.copy.unpack == Some(true);
-        if git::is_repository(remote.source) {
-            let work = stage.build.snapshots.work()?;
-            let commit = git::fetch(
-                remote.source,
-                &work.path().join("tree"),
-                remote.copy.keep_git_dir,
-            )?;
-            if let Some(expected) = &remote.checksum
-                && !commit.starts_with(expected.as_str())
-            {
-                return Err(Error::Checksum {
-                    url,
-                    expected: expected.clone(),
-                    actual: commit,
-                });
-            }
-            return Ok(Fetch {
-                digest: commit,
+/// Fetches a source, unless its checksum already says what it is.
+pub(super) fn get(stage: &Stage<'_>, remote: &Remote<'_>) -> Result<Fetch, Error> {
+    let checksum = match &remote.checksum {
+        Some(text) => Some(
+            text.parse::<Digest>()
+                .map_err(|error| Error::Operand(error.to_string()))?,
+        ),
+        None => None,
+    };
+    let url = remote.source.to_owned();
+    let unpack = remote.copy.unpack == Some(true);
+    if git::is_repository(remote.source) {
+        let work = stage.build.snapshots.work()?;
+        let commit = git::fetch(
+            remote.source,
+            &work.path().join("tree"),
+            remote.copy.keep_git_dir,
+        )?;
+        if let Some(expected) = &remote.checksum
+            && !commit.starts_with(expected.as_str())
+        {
+            return Err(Error::Checksum {
                 url,
-                checksum: None,
-                unpack,
-                body: Body::Tree(work),
+                expected: expected.clone(),
+                actual: commit,
             });
         }
-        if let Some(checksum) = checksum {
-            return Ok(Fetch {
-                digest: checksum.to_string(),
-                url,
-                checksum: Some(checksum),
-                unpack,
-                body: Body::Later,
-            });
-        }
-        let (work, downloaded) = fetch(stage, &url)?;
-        let digest = format!("{} {:?}", downloaded.digest, downloaded.last_modified);
-        Ok(Fetch {
-            digest,
+        return Ok(Fetch {
+            digest: commit,
             url,
-            checksum,
+            checksum: None,
             unpack,
-            body: Body::File(work, downloaded),
-        })
+            body: Body::Tree(work),
+        });
     }
+    if let Some(checksum) = checksum {
+        return Ok(Fetch {
+            digest: checksum.to_string(),
+            url,
+            checksum: Some(checksum),
+            unpack,
+            body: Body::Later,
+        });
+    }
+    let (work, downloaded) = fetch(stage, &url)?;
+    let digest = format!("{} {:?}", downloaded.digest, downloaded.last_modified);
+    Ok(Fetch {
+        digest,
+        url,
+        checksum,
+        unpack,
+        body: Body::File(work, downloaded),
+    })
 }
 
 fn fetch(stage: &Stage<'_>, url: &str) -> Result<(Work, download::Downloaded), Error> {

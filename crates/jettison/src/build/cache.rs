@@ -77,16 +77,12 @@ impl Steps {
             diff_id,
             unpacked,
         } = layer;
-        there.then(|| {
-            (
-                Some(NewLayer {
-                    descriptor,
-                    diff_id,
-                    unpacked,
-                }),
-                record.created,
-            )
-        })
+        let layer = NewLayer {
+            descriptor,
+            diff_id,
+            unpacked,
+        };
+        there.then_some((Some(layer), record.created))
     }
 
     /// Remembers a step. Failing to is no failure: it is done again.

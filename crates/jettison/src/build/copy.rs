@@ -131,9 +131,8 @@ impl<'a> Writer<'a> {
     ) -> Result<(), Error> {
         let target = self.resolve(&to.path)?;
         if item.found.is_dir() {
-            if to.is_dir {
-                self.directory(&target)?;
-            }
+            // The directory itself is not copied: what is in it is.
+            self.directory(&target)?;
             let copying = Copying { tree, exclude };
             return self.tree(&copying, item, &target);
         }

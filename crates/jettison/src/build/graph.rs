@@ -109,6 +109,11 @@ impl<'a> Graph<'a> {
         }
     }
 
+    /// Says that a stage does not exist.
+    pub(super) fn no_stage(&self, name: &str) -> Error {
+        no_stage(self.file, name)
+    }
+
     pub(super) fn expand(&self, text: &str) -> Result<String, Error> {
         expand(self.file, &self.globals, text).map_err(Error::Operand)
     }
@@ -171,15 +176,13 @@ fn target(file: &Dockerfile, name: Option<&str>) -> Result<usize, Error> {
             .ok()
             .filter(|number| *number < file.stages.len())
     };
-    named.or_else(numbered).ok_or_else(|| {
-        let names: Vec<&str> = file
-            .stages
-            .iter()
-            .filter_map(|stage| stage.name.as_deref())
-            .collect();
-        Error::NoStage {
-            name: name.to_owned(),
-            known: names.join(", "),
-        }
-    })
+    named.or_else(numbered).ok_or_else(|| no_stage(file, name))
+}
+
+fn no_stage(file: &Dockerfile, name: &str) -> Error {
+    let names = file.stages.iter().filter_map(|stage| stage.name.as_deref());
+    Error::NoStage {
+        name: name.to_owned(),
+        known: names.collect::<Vec<_>>().join(", "),
+    }
 }

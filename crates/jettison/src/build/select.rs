@@ -223,13 +223,16 @@ impl Search<'_> {
                     .view
                     .resolve(&child, true)
                     .map_err(Error::file("look up", &child))?;
-                if let Some(found) = resolved.found {
-                    items.push(Item {
-                        path: child,
-                        asked: relative,
-                        found,
-                    });
-                }
+                let found = resolved.found.ok_or_else(|| Error::Source {
+                    path: child.display().to_string(),
+                    place: self.tree.name.clone(),
+                    ignored: false,
+                })?;
+                items.push(Item {
+                    path: child,
+                    asked: relative,
+                    found,
+                });
             } else if found.is_dir() && depth > 1 {
                 self.below(&found, &child, &relative, depth - 1, items)?;
             }
