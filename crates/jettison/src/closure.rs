@@ -160,6 +160,7 @@ pub fn compute(input: &Input<'_>) -> Result<Closure, Error> {
     language::settle(&mut collector)?;
     if options.level != Level::Traced {
         text::complete(&mut collector)?;
+        package::asked_for(&mut collector);
     }
     package::settle(&mut collector)?;
     if options.level == Level::Package {

@@ -9,6 +9,7 @@ use super::{Closure, Edge, Error, Evidence, Graph, Input, Missing};
 use crate::closure::facts::Fact;
 use crate::loader::{Environment, Loader, Process};
 use crate::packages::PackageId;
+use crate::script::Dialect;
 
 /// What a file needs if it is a script.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,6 +57,8 @@ pub(super) struct Collector<'a> {
     pub(super) applications: HashSet<NodeId>,
     /// Files that stay exactly as they are, and the directories that hold them.
     pub(super) preserved: HashSet<NodeId>,
+    /// Parts of shell scripts, read with `.` or `source`.
+    pub(super) sourced: HashMap<NodeId, Dialect>,
     /// Shared objects of the image by their names, once somebody wants to know.
     pub(super) objects: Option<HashMap<Vec<u8>, Vec<NodeId>>>,
     /// What a proof found missing.
@@ -106,6 +109,7 @@ impl<'a> Collector<'a> {
             companions: BTreeSet::new(),
             applications: HashSet::new(),
             preserved: HashSet::new(),
+            sourced: HashMap::new(),
             objects: None,
             repaired: HashSet::new(),
             interpreters: BTreeSet::new(),
@@ -202,6 +206,18 @@ impl<'a> Collector<'a> {
     /// Returns whether a file is needed for certain.
     pub(super) fn is_kept_for_certain(&self, node: NodeId) -> bool {
         self.strong.contains(&node)
+    }
+
+    /// Returns whether a file is the user's own and needed for certain: part of the application.
+    pub(super) fn is_own(&self, node: NodeId) -> bool {
+        let is_setting = self.tree().path(node).starts_with(b"etc/");
+        self.strong.contains(&node) && self.is_unpackaged(node) && !is_setting
+    }
+
+    /// Returns whether the user put a file there: no package owns it, and there are packages.
+    pub(super) fn is_unpackaged(&self, node: NodeId) -> bool {
+        let packages = self.input.packages;
+        packages.packages().len() > 0 && packages.owner(node).is_none()
     }
 
     /// Returns what a file needs if it is a script.
@@ -341,11 +357,17 @@ impl<'a> Collector<'a> {
             NodeKind::File(content) if content.size > 0 => {
                 let first = self.read(node, 256)?;
                 if first.starts_with(b"\x7fELF") {
-                    super::program::examine(self, node)
-                } else if super::language::examine(self, node, &first)? {
+                    return super::program::examine(self, node);
+                }
+                if self.is_own(node) && !first.contains(&0) {
+                    super::text::examine_own(self, node)?;
+                }
+                if super::language::examine(self, node, &first)? {
                     Ok(())
                 } else if first.starts_with(b"#!") {
                     super::script::examine(self, node, &first)
+                } else if super::script::examine_part(self, node)? {
+                    Ok(())
                 } else {
                     super::text::examine(self, node, &first)
                 }
