@@ -26,6 +26,7 @@ mod user;
 
 pub use settings::{Settings, check_platform, plan};
 pub use unpacked::Unpacked;
+pub(crate) use user::{Found, Users};
 
 use std::io;
 use std::path::PathBuf;

@@ -34,6 +34,7 @@ mod launch;
 mod memory;
 mod message;
 mod network;
+mod own_ids;
 mod plan;
 mod pretend;
 mod process;
@@ -51,6 +52,7 @@ pub use error::Error;
 pub use ids::{Caller, IdMapTools, IdMapping, IdRange};
 pub use launch::spawn;
 pub use memory::{Memory, available_memory};
+pub use own_ids::run_with_ids;
 pub use process::{ExitStatus, Process};
 pub use signals::{Forwarding, WatchedSignals, watch_signals};
 pub use spec::{

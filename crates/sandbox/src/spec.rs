@@ -19,6 +19,9 @@ pub struct Spec {
     /// What is the root in place of that directory, which is then only where it is put, out of the host's
     /// sight.
     pub memory: Option<Arc<Memory>>,
+    /// Directories that lie below [`Self::root`], topmost first, as layers of overlayfs: what the root
+    /// lacks is seen from them, what it marks as removed is not. Not with [`Writes::InPlace`].
+    pub below: Vec<PathBuf>,
     /// Where changes to the root go.
     pub writes: Writes,
     /// Program and arguments. A program without a slash is looked up in the `PATH` of [`Self::env`].
@@ -63,6 +66,7 @@ impl Spec {
         Self {
             root: root.into(),
             memory: None,
+            below: Vec::new(),
             writes: Writes::Memory,
             argv,
             env: Vec::new(),
