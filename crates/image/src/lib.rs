@@ -29,6 +29,7 @@ pub mod progress;
 pub mod reference;
 mod spool;
 pub mod store;
+mod survey;
 pub mod transport;
 
 pub use blob::{BlobSource, Blobs};
@@ -46,3 +47,4 @@ pub use progress::{Progress, Silent};
 pub use reference::Reference;
 pub use spool::Spool;
 pub use store::Store;
+pub use survey::{LayerSize, Survey};

@@ -7,12 +7,17 @@
 //! - [`closure`]: all of these together: which files are needed, and the reason for each.
 //!
 //! - [`slim`]: the main job, made of all of these.
+//! - [`analyze`]: where the bytes are and which are there for nothing.
+//! - [`installed`], [`instructions`]: packages of all kinds; what made each layer.
 //!
 //! Nothing of an image is run to find that out; everything is decided from its bytes.
 
+pub mod analyze;
 pub mod closure;
 pub mod container;
 pub mod elf;
+pub mod installed;
+pub mod instructions;
 pub mod loader;
 pub mod packages;
 pub mod probe;
