@@ -39,8 +39,18 @@ pub struct LoadOptions<'a> {
 pub(crate) struct Manner {
     /// Record what each layer does to the names.
     pub(crate) record: bool,
+    /// Keep the tree as it is before this layer.
+    pub(crate) snapshot: Option<usize>,
     /// Take uncompressed layers in local files as they are, and read their headers only.
     pub(crate) trust_local: bool,
+}
+
+/// What reading the layers gave.
+pub(crate) struct Loaded {
+    pub(crate) files: FileSystem,
+    pub(crate) sizes: Vec<LayerSize>,
+    /// The tree before the layer of [`Manner::snapshot`].
+    pub(crate) before: Option<Tree>,
 }
 
 /// The merged file system of an image.
@@ -65,16 +75,17 @@ impl FileSystem {
     pub fn load(image: &Image, options: LoadOptions<'_>) -> Result<Self> {
         let manner = Manner {
             record: false,
+            snapshot: None,
             trust_local: false,
         };
-        Ok(Self::load_so(image, options, manner)?.0)
+        Ok(Self::load_so(image, options, manner)?.files)
     }
 
     pub(crate) fn load_so(
         image: &Image,
         options: LoadOptions<'_>,
         manner: Manner,
-    ) -> Result<(Self, Vec<LayerSize>)> {
+    ) -> Result<Loaded> {
         let layers: Vec<Layer<'_>> = image.layers().collect();
         let next = AtomicUsize::new(0);
         let (senders, receivers): (Vec<_>, Vec<_>) =
@@ -108,7 +119,7 @@ impl FileSystem {
             } else {
                 tree
             };
-            let merged = merge(&layers, receivers, tree);
+            let merged = merge(&layers, receivers, tree, manner.snapshot);
             let mut slices: Vec<Option<FileSlice>> = vec![None; layers.len()];
             let mut failed: Option<(usize, Error)> = None;
             for (at, result) in results {
@@ -124,13 +135,17 @@ impl FileSystem {
             match (merged, failed, slices) {
                 // What was wrong with a layer matters more than that merging stopped.
                 (_, Some((_, error)), _) | (Err(error), None, _) => Err(error),
-                (Ok((tree, sizes)), None, Some(slices)) => {
+                (Ok((tree, sizes, before)), None, Some(slices)) => {
                     let files = Self {
                         tree,
                         contents: Contents::new(slices),
                         unpacked: sizes.iter().map(|layer| layer.bytes).sum(),
                     };
-                    Ok((files, sizes))
+                    Ok(Loaded {
+                        files,
+                        sizes,
+                        before,
+                    })
                 }
                 (Ok(_), None, None) => Err(Error::LayerCount {
                     layers: layers.len(),
@@ -145,9 +160,14 @@ fn merge(
     layers: &[Layer<'_>],
     receivers: Vec<Receiver<Vec<Member>>>,
     mut tree: Tree,
-) -> Result<(Tree, Vec<LayerSize>)> {
+    snapshot: Option<usize>,
+) -> Result<(Tree, Vec<LayerSize>, Option<Tree>)> {
     let mut sizes = Vec::with_capacity(layers.len());
+    let mut before = None;
     for (layer, members) in layers.iter().zip(receivers) {
+        if snapshot == Some(sizes.len()) {
+            before = Some(tree.clone());
+        }
         let mut size = LayerSize::default();
         for member in members.into_iter().flatten() {
             size.entries += 1;
@@ -160,7 +180,7 @@ fn merge(
         }
         sizes.push(size);
     }
-    Ok((tree, sizes))
+    Ok((tree, sizes, before))
 }
 
 fn read_layer(

@@ -1,5 +1,7 @@
 //! The file system of an image with all that its layers hide: what an analysis needs.
 
+use layer::Tree;
+
 use crate::error::Result;
 use crate::filesystem::{FileSystem, LoadOptions, Manner};
 use crate::image::Image;
@@ -34,9 +36,42 @@ impl Survey {
     pub fn load(image: &Image, options: LoadOptions<'_>) -> Result<Self> {
         let manner = Manner {
             record: true,
+            snapshot: None,
             trust_local: true,
         };
-        let (files, layers) = FileSystem::load_so(image, options, manner)?;
-        Ok(Self { files, layers })
+        let loaded = FileSystem::load_so(image, options, manner)?;
+        Ok(Self {
+            files: loaded.files,
+            layers: loaded.sizes,
+        })
+    }
+}
+
+/// The file system of an image before one of its layers and after the last.
+#[derive(Debug)]
+pub struct Stages {
+    /// All layers merged, [recorded](layer::Tree::record).
+    pub files: FileSystem,
+    /// The layers below the border merged; of the same contents.
+    pub lower: Tree,
+}
+
+impl Stages {
+    /// Reads all layers as [`FileSystem::load`] does, and keeps the tree as it
+    /// is before layer `border`.
+    ///
+    /// # Errors
+    /// As [`FileSystem::load`].
+    pub fn load(image: &Image, border: usize, options: LoadOptions<'_>) -> Result<Self> {
+        let manner = Manner {
+            record: true,
+            snapshot: Some(border),
+            trust_local: false,
+        };
+        let loaded = FileSystem::load_so(image, options, manner)?;
+        Ok(Self {
+            files: loaded.files,
+            lower: loaded.before.unwrap_or_default(),
+        })
     }
 }

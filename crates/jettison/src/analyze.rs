@@ -21,6 +21,7 @@ pub mod gate;
 pub mod growth;
 mod hidden;
 mod places;
+pub mod remember;
 pub mod report;
 mod sections;
 mod sums;

@@ -8,6 +8,7 @@
 //!
 //! - [`slim`]: the main job, made of all of these.
 //! - [`analyze`]: where the bytes are and which are there for nothing.
+//! - [`diff`], [`squash`]: two images compared; layers merged.
 //! - [`installed`], [`instructions`]: packages of all kinds; what made each layer.
 //!
 //! Nothing of an image is run to find that out; everything is decided from its bytes.
@@ -15,6 +16,7 @@
 pub mod analyze;
 pub mod closure;
 pub mod container;
+pub mod diff;
 pub mod elf;
 pub mod installed;
 pub mod instructions;
@@ -23,4 +25,5 @@ pub mod packages;
 pub mod probe;
 pub mod script;
 pub mod slim;
+pub mod squash;
 pub mod verify;
