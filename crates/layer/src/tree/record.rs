@@ -66,6 +66,16 @@ impl Tree {
         self.nodes[node.index()].removed
     }
 
+    /// Returns every entry that a directory ever had, those that are gone among them.
+    pub fn all_children(&self, directory: NodeId) -> impl Iterator<Item = NodeId> {
+        let mut next = self.nodes[directory.index()].first_child;
+        std::iter::from_fn(move || {
+            let at = (next != super::NONE).then_some(NodeId(next))?;
+            next = self.nodes[at.index()].next_sibling;
+            Some(at)
+        })
+    }
+
     pub(super) fn record_removal(&mut self, layer: u32, node: NodeId) {
         if let Some(record) = &mut self.record {
             let by = None;
