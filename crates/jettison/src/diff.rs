@@ -188,8 +188,8 @@ pub fn paths(old: Side<'_>, new: Side<'_>, ignore: Ignore) -> Result<Paths, Erro
         old,
         new,
         ignore,
-        first_old: first_names(&old.files.tree),
-        first_new: first_names(&new.files.tree),
+        first_old: old.files.tree.first_names(),
+        first_new: new.files.tree.first_names(),
     };
     let mut paths = Paths::default();
     let mut pending = vec![(old.files.tree.root(), new.files.tree.root())];
@@ -256,22 +256,6 @@ fn shown(tree: &Tree, node: NodeId) -> String {
         path.push('/');
     }
     path
-}
-
-/// Of each file with several names, the first one.
-fn first_names(tree: &Tree) -> HashMap<InodeId, NodeId> {
-    let several = tree
-        .all_nodes()
-        .any(|node| tree.links(node) > 1 && !tree.is_directory(node));
-    let mut first = HashMap::new();
-    if several {
-        for node in tree.walk(tree.root()) {
-            if tree.links(node) > 1 && !tree.is_directory(node) {
-                first.entry(tree.inode(node)).or_insert(node);
-            }
-        }
-    }
-    first
 }
 
 struct Walk<'a> {

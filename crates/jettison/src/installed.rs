@@ -149,7 +149,8 @@ impl Installed {
     }
 }
 
-/// Debian policy 2.4 "Sections"; the sub-packages of Alpine and Fedora are told by their names.
+/// Debian policy 2.4 "Sections" (`localization` has the time zones too, which are no
+/// translations); the sub-packages of Alpine and Fedora are told by their names.
 fn purpose(manager: Manager, package: &Package) -> Option<Purpose> {
     let section = package.section.as_deref().unwrap_or_default();
     let section = section.rsplit('/').next().unwrap_or_default();
@@ -159,7 +160,6 @@ fn purpose(manager: Manager, package: &Package) -> Option<Purpose> {
             "devel" | "libdevel" => Some(Purpose::Development),
             "debug" => Some(Purpose::Debug),
             "doc" => Some(Purpose::Documentation),
-            "localization" => Some(Purpose::Localization),
             _ => None,
         },
         Manager::Apk | Manager::Rpm => {

@@ -34,7 +34,11 @@ pub fn of_layers(image: &Image) -> Vec<Instruction> {
     let extra = made.len().saturating_sub(count);
     let known = made.iter().skip(extra).map(|(at, entry)| Instruction {
         entry: Some(*at),
-        text: plain(&entry.created_by),
+        text: match plain(&entry.created_by) {
+            // `docker import` says where it is from as a comment only.
+            text if text.is_empty() => entry.comment.clone().unwrap_or_default(),
+            text => text,
+        },
         created: entry.created.clone(),
     });
     std::iter::repeat_n(Instruction::default(), unknown)

@@ -372,7 +372,7 @@ mod tests {
         assert_eq!(shown(&model), ["  srv 9", "  etc 6"]);
         press(&mut model, "↓");
         assert_eq!(shown(&model), ["C etc 7", "A new 1", "C srv 0"]);
-        press(&mut model, "⇥ ");
+        press(&mut model, "⇥g ");
         assert_eq!(
             shown(&model),
             ["C etc 7", "C etc/a 5", "  etc/b 2", "A new 1", "C srv 0"]

@@ -31,7 +31,8 @@ pub(super) fn count(tree: &Tree, layers: usize) -> Vec<Count> {
         if tree.is_directory(removal.node) || made(removal.node) >= removal.layer {
             continue;
         }
-        match removal.by {
+        // A directory in the place of a file is no change of it.
+        match removal.by.filter(|by| !tree.is_directory(*by)) {
             Some(by) => drop(changed.insert(by)),
             None => {
                 let name = (

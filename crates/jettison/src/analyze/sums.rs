@@ -1,9 +1,9 @@
 //! Sums over files: by cause and place, by package, by directory.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 
-use layer::{InodeId, NodeId, Tree, display};
+use layer::{NodeId, Tree, display};
 
 use super::cause::CAUSES;
 use super::find::Find;
@@ -17,19 +17,6 @@ const PLACE_DEPTH: usize = 3;
 pub(super) fn content_layer(tree: &Tree, node: NodeId) -> u32 {
     let content = tree.content(node);
     content.map_or_else(|| tree.layer(node), |content| content.layer)
-}
-
-/// Calls `each` with every visible regular file that has bytes, once for each file.
-fn each_file(tree: &Tree, mut each: impl FnMut(NodeId)) {
-    let mut seen: HashSet<InodeId> = HashSet::new();
-    for node in tree.all_nodes() {
-        if tree.size(node) == 0 || tree.is_removed(node) {
-            continue;
-        }
-        if tree.links(node) == 1 || seen.insert(tree.inode(node)) {
-            each(node);
-        }
-    }
 }
 
 /// Bytes by layer, for the few layers that one thing is from.
@@ -74,7 +61,7 @@ impl Sums {
         // Files of one directory come together as a rule: its sum is added to
         // those above when another one begins.
         let mut run = (tree.root(), 0, 0);
-        each_file(tree, |node| {
+        tree.each_file(|node| {
             let bytes = tree.size(node);
             sums.visible += bytes;
             if run.0 != tree.parent(node) {
@@ -145,7 +132,7 @@ impl Sums {
             .iter()
             .map(|(node, _)| (**node, ByLayer::default()))
             .collect();
-        each_file(tree, |node| {
+        tree.each_file(|node| {
             let (layer, bytes) = (content_layer(tree, node), tree.size(node));
             let mut at = tree.parent(node);
             loop {
@@ -173,7 +160,7 @@ impl Sums {
 /// Returns the largest visible files.
 pub(super) fn files(tree: &Tree, installed: &Installed, most: usize) -> Vec<FileBytes> {
     let mut largest: Vec<(Reverse<u64>, NodeId)> = Vec::new();
-    each_file(tree, |node| {
+    tree.each_file(|node| {
         largest.push((Reverse(tree.size(node)), node));
         if largest.len() >= 2 * most.max(512) {
             largest.select_nth_unstable(most);

@@ -1,9 +1,9 @@
 //! How sizes differ, by package and by directory.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 
 use image::FileSystem;
-use layer::{NodeId, Tree, display};
+use layer::{Tree, display};
 use serde::Serialize;
 
 use crate::installed::Installed;
@@ -49,7 +49,7 @@ pub(super) fn packages(files: [&FileSystem; 2], installed: [&Installed; 2]) -> V
     let mut changes: BTreeMap<String, PackageChange> = BTreeMap::new();
     for (side, (files, installed)) in files.into_iter().zip(installed).enumerate() {
         let mut bytes = vec![0_u64; installed.packages().len()];
-        each_file(&files.tree, |node| {
+        files.tree.each_file(|node| {
             if let Some(owner) = installed.owner(node) {
                 bytes[owner] += files.tree.size(node);
             }
@@ -80,7 +80,7 @@ pub(super) fn packages(files: [&FileSystem; 2], installed: [&Installed; 2]) -> V
 pub(super) fn directories(trees: [&Tree; 2]) -> Vec<DirectoryChange> {
     let mut changes: BTreeMap<Vec<u8>, [u64; 2]> = BTreeMap::new();
     for (side, tree) in trees.into_iter().enumerate() {
-        each_file(tree, |node| {
+        tree.each_file(|node| {
             let path = tree.absolute(tree.parent(node));
             let bytes = tree.size(node);
             let mut depth = 0;
@@ -109,16 +109,4 @@ pub(super) fn directories(trees: [&Tree; 2]) -> Vec<DirectoryChange> {
         .collect();
     changes.sort_by_key(|change| growth(change.old_bytes, change.new_bytes));
     changes
-}
-
-fn each_file(tree: &Tree, mut each: impl FnMut(NodeId)) {
-    let mut seen = HashSet::new();
-    for node in tree.all_nodes() {
-        if tree.size(node) == 0 || tree.is_removed(node) {
-            continue;
-        }
-        if tree.links(node) == 1 || seen.insert(tree.inode(node)) {
-            each(node);
-        }
-    }
 }
