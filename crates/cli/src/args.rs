@@ -93,6 +93,7 @@ pub(crate) enum Command {
     Analyze(Box<commands::analyze::Args>),
     Diff(commands::diff::Args),
     Squash(Box<commands::squash::Args>),
+    Trace(Box<commands::trace::Args>),
     Copy(commands::copy::Args),
     Pull(commands::pull::Args),
     Push(commands::push::Args),

@@ -11,7 +11,8 @@
 //! - [`diff`], [`squash`]: two images compared; layers merged.
 //! - [`installed`], [`instructions`]: packages of all kinds; what made each layer.
 //!
-//! Nothing of an image is run to find that out; everything is decided from its bytes.
+//! - [`container`], [`probe`], [`verify`]: an image running, what it is asked, answers compared.
+//! - [`trace`]: what its programs were seen to ask for, as a file.
 
 pub mod analyze;
 pub mod closure;
@@ -26,4 +27,5 @@ pub mod probe;
 pub mod script;
 pub mod slim;
 pub mod squash;
+pub mod trace;
 pub mod verify;

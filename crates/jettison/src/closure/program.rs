@@ -13,7 +13,7 @@ use layer::NodeId;
 
 use super::collector::Collector;
 use super::command::Caller;
-use super::{Edge, Error, Evidence, directories, facts, gconv, runtime};
+use super::{Edge, Error, Evidence, directories, facts, gconv, language};
 use crate::elf::{Object, TreeFile, strings};
 use crate::loader::{Closure, EdgeKind};
 
@@ -36,8 +36,8 @@ pub(super) struct Sayings {
     variables: BTreeSet<Vec<u8>>,
     /// What could be names of character sets, of objects that convert between them.
     charsets: BTreeSet<Vec<u8>>,
-    /// Variables by which interpreters of languages are told where their modules are.
-    pub(super) runtime: bool,
+    /// Languages whose interpreter this is.
+    languages: BTreeSet<usize>,
 }
 
 /// Keeps what a program or library needs.
@@ -168,7 +168,7 @@ fn read_sayings(
         if collector.environment.contains_key(text) {
             said.variables.insert(text.to_vec());
         }
-        said.runtime |= runtime::is_module_variable(text);
+        said.languages.extend(language::of_variable(text));
         if converts && gconv::is_name(text) {
             said.charsets.insert(text.to_vec());
         }
@@ -281,7 +281,9 @@ fn follow(collector: &mut Collector<'_>, node: NodeId, object: &Object, said: &S
     let is_base = packages
         .owner(node)
         .is_some_and(|owner| collector.base.contains(&owner));
-    let commands = (collector.is_kept_for_certain(node) && !is_base).then_some(&said.commands);
+    // An interpreter starts what its scripts say; its own words are those of a language.
+    let speaks = collector.is_kept_for_certain(node) && !is_base && said.languages.is_empty();
+    let commands = speaks.then_some(&said.commands);
     for name in commands.into_iter().flatten() {
         let detail = String::from_utf8_lossy(name).into_owned();
         let caller = Caller {
@@ -309,8 +311,8 @@ fn follow(collector: &mut Collector<'_>, node: NodeId, object: &Object, said: &S
         gconv::keep(collector, node, object, &said.charsets);
     }
     super::package::library_found(collector, node);
-    if said.runtime {
-        runtime::keep(collector, node);
+    for language in &said.languages {
+        language::keep(collector, *language, node);
     }
 }
 

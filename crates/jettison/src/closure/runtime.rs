@@ -1,8 +1,7 @@
-//! Run times of languages: an interpreter needs its modules.
+//! Run times of languages in general: an interpreter needs its modules.
 //!
-//! An interpreter is known by what it is used for (`#!` of a script that is no
-//! shell's), or by the variable that tells it where modules are. Its modules are
-//! the data of the packages that it depends on, and the directories below a
+//! The rule for languages of which nothing better is known ([`super::language`]). The
+//! modules of an interpreter are the data of the packages that it depends on, and the directories below a
 //! `lib`, `share` or `etc` that bear its name, which is where every one of these
 //! languages looks.
 
@@ -11,28 +10,6 @@ use layer::NodeId;
 use super::collector::Collector;
 use super::directories::{is_shared, is_wanted};
 use super::{Edge, Evidence, package};
-
-/// Variables that interpreters document for their module search path: CPython,
-/// Perl, Ruby, Node.js, PHP, Lua, R, Tcl, Guile, Erlang, GNU Octave.
-const MODULE_VARIABLES: &[&str] = &[
-    "PYTHONPATH",
-    "PYTHONHASHSEED",
-    "PERL5LIB",
-    "RUBYLIB",
-    "NODE_PATH",
-    "PHPRC",
-    "LUA_PATH",
-    "R_LIBS_USER",
-    "TCLLIBPATH",
-    "GUILE_LOAD_PATH",
-    "ERL_LIBS",
-    "OCTAVE_PATH",
-];
-
-/// Returns whether a string is such a variable.
-pub(super) fn is_module_variable(text: &[u8]) -> bool {
-    MODULE_VARIABLES.iter().any(|name| text == name.as_bytes())
-}
 
 /// Keeps the modules of an interpreter, or of the library that is one.
 pub(super) fn keep(collector: &mut Collector<'_>, interpreter: NodeId) {
