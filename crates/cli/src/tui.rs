@@ -36,13 +36,11 @@ fn run(terminal: &mut ratatui::DefaultTerminal, model: &mut Model<'_>) -> anyhow
     loop {
         terminal.draw(|frame| view::draw(frame, model))?;
         loop {
-            match event::read()? {
-                Event::Key(key) if key.kind != KeyEventKind::Release => {
-                    if keys::press(model, key) == keys::Then::Leave {
-                        return Ok(());
-                    }
-                }
-                _ => {}
+            if let Event::Key(key) = event::read()?
+                && key.kind != KeyEventKind::Release
+                && keys::press(model, key) == keys::Then::Leave
+            {
+                return Ok(());
             }
             // All that was typed meanwhile comes before the next picture.
             if !event::poll(std::time::Duration::ZERO)? {

@@ -334,16 +334,16 @@ fn config(environment: &Environment, image: &str) -> serde_json::Value {
     let _ = environment.run(&["-q", "copy", image, "oci:config"]).done();
     let layout = environment.path("config");
     let read = |path: &Path| -> serde_json::Value {
-        serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()
+        serde_json::from_slice(&std::fs::read(path).expect("a blob is there")).expect("it is JSON")
     };
     let blob = |value: &serde_json::Value| {
-        let digest = value["digest"].as_str().unwrap();
+        let digest = value["digest"].as_str().expect("a descriptor has a digest");
         layout.join("blobs").join(digest.replace(':', "/"))
     };
     let index = read(&layout.join("index.json"));
     let manifest = read(&blob(&index["manifests"][0]));
     let config = read(&blob(&manifest["config"]));
-    std::fs::remove_dir_all(layout).unwrap();
+    std::fs::remove_dir_all(layout).expect("it can be removed");
     config
 }
 

@@ -1,5 +1,6 @@
 //! `jettison analyze`: where the bytes are, which are there for nothing, and a gate on that.
 
+use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 
 use image::{Image, Progress as _, Reference, Survey};
@@ -108,6 +109,12 @@ pub(crate) fn run(args: &Args, session: &Session<'_>) -> anyhow::Result<Answer> 
     let image = session.open(&source)?.image;
     let options = options(args, &args.image);
     if args.tui {
+        if !std::io::stdout().is_terminal() {
+            return Err(Usage::error(
+                "there is no terminal to explore the image in",
+                "without --tui the summary is printed; --html FILE writes a page",
+            ));
+        }
         let (survey, findings) = survey(session, &image)?;
         crate::tui::explore(&image, &survey, &findings, &options)?;
         return Ok(Answer::Yes);

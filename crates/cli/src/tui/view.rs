@@ -14,6 +14,8 @@ use crate::size::human;
 
 /// Below this width only one pane is shown.
 const NARROW: u16 = 70;
+/// Below this width of theirs files are shown without mode and owner.
+const ATTRIBUTES: u16 = 60;
 /// Below this height details give way to lists.
 const LOW: u16 = 16;
 
@@ -179,7 +181,8 @@ fn draw_files(frame: &mut Frame<'_>, model: &mut Model<'_>, area: Rect) {
     let block = block(&format!("Files, {order}"), model.pane == Pane::Files);
     let inner = block.inner(area);
     frame.render_widget(block, area);
-    let head = u16::from(model.attributes && inner.height > 2);
+    let attributes = model.attributes && inner.width >= ATTRIBUTES;
+    let head = u16::from(attributes && inner.height > 2);
     let room = usize::from(inner.height - head.min(inner.height));
     model.page = room.max(1);
     if model.row < model.top {
@@ -196,7 +199,7 @@ fn draw_files(frame: &mut Frame<'_>, model: &mut Model<'_>, area: Rect) {
         ));
     }
     for (at, row) in model.rows.iter().enumerate().skip(model.top).take(room) {
-        let line = file_line(model, row, &branches(model, row));
+        let line = file_line(model, row, attributes);
         let selected = at == model.row && model.pane == Pane::Files;
         lines.push(if selected {
             line.style(Style::new().add_modifier(Modifier::REVERSED))
@@ -220,7 +223,7 @@ fn branches(model: &Model<'_>, row: &Row) -> String {
     parts.concat()
 }
 
-fn file_line(model: &Model<'_>, row: &Row, before: &str) -> Line<'static> {
+fn file_line(model: &Model<'_>, row: &Row, attributes: bool) -> Line<'static> {
     let tree = model.tree;
     let node = row.node;
     let mark = model.moment.marks[node.index()];
@@ -231,7 +234,7 @@ fn file_line(model: &Model<'_>, row: &Row, before: &str) -> Line<'static> {
         Mark::Removed => ('-', Style::new().fg(Color::Red)),
     };
     let mut text = format!("{sign} ");
-    if model.attributes {
+    if attributes {
         let (uid, gid) = tree.owner(node);
         text.push_str(&format!(
             "{} {:>11} {:>8}  ",
@@ -251,7 +254,10 @@ fn file_line(model: &Model<'_>, row: &Row, before: &str) -> Line<'static> {
     }
     Line::from(vec![
         Span::styled(text, style),
-        Span::styled(before.to_owned(), Style::new().add_modifier(Modifier::DIM)),
+        Span::styled(
+            branches(model, row),
+            Style::new().add_modifier(Modifier::DIM),
+        ),
         Span::styled(name, style),
     ])
 }

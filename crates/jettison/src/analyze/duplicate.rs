@@ -80,7 +80,7 @@ fn digests(files: &FileSystem, nodes: &[NodeId], limit: u64) -> io::Result<Vec<(
 /// Calls `found` with the first and each further one of what has the same key.
 fn repeated(mut keyed: Vec<(Key, NodeId)>, mut found: impl FnMut(NodeId, NodeId)) {
     // Stable: of equal keys the first stays the first.
-    keyed.sort_by(|(a, _), (b, _)| a.cmp(b));
+    keyed.sort_by_key(|(key, _)| *key);
     for group in keyed.chunk_by(|(a, _), (b, _)| a == b) {
         for (_, node) in &group[1..] {
             found(group[0].1, *node);
