@@ -39,7 +39,14 @@ impl Collector<'_> {
 
     fn keep_found(&mut self, path: &[u8], found: &Resolved, caller: Caller<'_>) {
         let shown = String::from_utf8_lossy(path).into_owned();
-        self.keep_links(&found.links, caller.from, &shown);
+        if caller.evidence == Evidence::Spawn {
+            // A weak reason does not become a strong one by a link.
+            for link in &found.links {
+                self.keep(*link, caller.edge());
+            }
+        } else {
+            self.keep_links(&found.links, caller.from, &shown);
+        }
         self.keep(found.node, caller.edge());
         super::package::program_found(self, found.node);
         if matches!(

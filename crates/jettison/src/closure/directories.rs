@@ -186,6 +186,10 @@ pub(super) fn keep_mentioned(
     if !is_directory && (!is_wanted(tree, found.node) || is_base_tool(collector, &found, caller)) {
         return;
     }
+    if !is_directory && is_program_of_a_plugin(collector, &found, caller) {
+        super::package::offer(collector, found.node, &found.links, Some(caller.edge()));
+        return;
+    }
     collector.keep_links(&found.links, caller.from, caller.detail);
     if !is_directory {
         collector.keep(found.node, caller.edge());
@@ -222,9 +226,22 @@ fn is_base_tool(collector: &Collector<'_>, found: &Resolved, caller: Caller<'_>)
     base && came_along && super::package::is_program_in_path(collector, found.node)
 }
 
+/// Returns whether a path leads to a program, and stands in a library or program that
+/// merely came along: such as in a table of file types, or for a case that is rare.
+fn is_program_of_a_plugin(collector: &Collector<'_>, found: &Resolved, caller: Caller<'_>) -> bool {
+    let is_object = caller.evidence == Evidence::Path
+        && caller.from.is_some_and(|from| {
+            collector.loaded.contains(&from) && !collector.is_kept_for_certain(from)
+        });
+    is_object && super::package::is_program_in_path(collector, found.node)
+}
+
 /// Directories that repeat what is beside them: zone names with a prefix that
 /// nobody sets (tzfile(5), "posix" and "right").
 const REPEATED: &[&str] = &["usr/share/zoneinfo/posix/", "usr/share/zoneinfo/right/"];
+
+/// What locales are compiled from (localedef(1), "FILES"); programs read the result.
+const LOCALE_SOURCES: &str = "usr/share/i18n/";
 
 /// Returns whether a file could be asked for at run time: documentation, what
 /// compilers need, and the package manager's own files are not.
@@ -239,6 +256,7 @@ pub(super) fn is_wanted(tree: &Tree, node: NodeId) -> bool {
     if REPEATED
         .iter()
         .any(|repeated| path.starts_with(repeated.as_bytes()))
+        || path.starts_with(LOCALE_SOURCES.as_bytes())
     {
         return false;
     }

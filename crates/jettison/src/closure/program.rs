@@ -289,7 +289,7 @@ fn follow(collector: &mut Collector<'_>, node: NodeId, object: &Object, said: &S
             evidence: Evidence::Spawn,
             detail: &detail,
         };
-        collector.keep_command(name, caller);
+        super::package::word_found(collector, name, caller);
     }
     for name in &said.variables {
         let Some(value) = collector.environment.get(name).cloned() else {

@@ -44,7 +44,8 @@ pub(super) fn examine(
     match Dialect::of(&name) {
         Some(dialect) => {
             let text = collector.read(node, script::MAX_SCRIPT as u64)?;
-            let facts = script::analyze(&text, dialect);
+            let facts = script::analyze_with(&text, dialect, &environment(collector));
+            keep_siblings(collector, node, &text);
             follow(
                 collector,
                 &facts,
@@ -66,13 +67,51 @@ pub(super) fn examine(
     Ok(())
 }
 
+/// Variables that the image sets, for scripts that use them.
+fn environment(collector: &Collector<'_>) -> Vec<(Vec<u8>, Vec<u8>)> {
+    let lines = collector.input.config.env();
+    let pairs = lines.iter().filter_map(|line| line.split_once('='));
+    pairs
+        .filter(|(name, _)| *name != "PATH")
+        .map(|(name, value)| (name.as_bytes().to_vec(), value.as_bytes().to_vec()))
+        .collect()
+}
+
+/// Keeps the scripts beside a script that it speaks of by their names: it finds its own
+/// directory when it runs (`. "$(dirname "$0")"/common.sh`).
+fn keep_siblings(collector: &mut Collector<'_>, node: NodeId, text: &[u8]) {
+    let tree = collector.tree();
+    let directory = tree.parent(node);
+    if directories::is_shared(tree, directory) {
+        return;
+    }
+    let words: std::collections::HashSet<&[u8]> = text
+        .split(|b| !(b.is_ascii_alphanumeric() || b"._+-".contains(b)))
+        .filter(|word| word.len() > 2)
+        .collect();
+    for sibling in tree.children(directory) {
+        let name = tree.name(sibling);
+        if sibling != node && words.contains(name) && tree.content(sibling).is_some() {
+            let detail = String::from_utf8_lossy(name).into_owned();
+            collector.keep(
+                sibling,
+                super::Edge {
+                    from: Some(node),
+                    evidence: Evidence::ScriptCommand,
+                    detail,
+                },
+            );
+        }
+    }
+}
+
 /// Keeps what the text of `sh -c` needs.
 pub(super) fn keep_shell_text(
     collector: &mut Collector<'_>,
     text: &[u8],
     caller: Caller<'_>,
 ) -> Result<(), Error> {
-    let facts = script::analyze(text, Dialect::Sh);
+    let facts = script::analyze_with(text, Dialect::Sh, &environment(collector));
     follow(collector, &facts, caller);
     Ok(())
 }

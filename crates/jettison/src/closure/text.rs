@@ -1,6 +1,7 @@
 //! Settings: the paths that they name.
 
 use layer::NodeId;
+use layer::tree::resolve::Lookup;
 
 use super::collector::Collector;
 use super::command::Caller;
@@ -56,7 +57,42 @@ pub(super) fn examine(
     }
     let text = collector.read(node, LARGEST)?;
     keep_paths(collector, node, &text);
+    keep_relative_paths(collector, node, &text);
     Ok(())
+}
+
+/// Keeps the files that relative paths in a setting lead to, from the directory of the setting or one
+/// above it that is not shared: `load_module modules/x.so` below `/usr/share/nginx`.
+fn keep_relative_paths(collector: &mut Collector<'_>, node: NodeId, text: &[u8]) {
+    let tree = collector.tree();
+    let above = std::iter::successors(Some(tree.parent(node)), |node| Some(tree.parent(*node)));
+    let bases: Vec<NodeId> = above
+        .take_while(|directory| *directory != tree.root() && !directories::is_shared(tree, *directory))
+        .collect();
+    for word in text.split(|b| b.is_ascii_whitespace() || b";,=\"'<>()[]{}|".contains(b)) {
+        let is_path = word.contains(&b'/')
+            && word.first().is_some_and(u8::is_ascii_alphanumeric)
+            && word.len() < 256
+            && !word.contains(&b':');
+        if !is_path {
+            continue;
+        }
+        for base in &bases {
+            let Ok(found) = tree.resolve_at(*base, word, Lookup::STAT) else {
+                continue;
+            };
+            if tree.content(found.node).is_some() {
+                let detail = String::from_utf8_lossy(word).into_owned();
+                let caller = Caller {
+                    from: Some(node),
+                    evidence: Evidence::Path,
+                    detail: &detail,
+                };
+                directories::keep_mentioned(collector, *base, word, caller);
+            }
+            break;
+        }
+    }
 }
 
 /// Keeps what the absolute paths and patterns in a text lead to.
