@@ -151,7 +151,8 @@ impl<'a> Collector<'a> {
     pub(super) fn keep(&mut self, node: NodeId, edge: Edge) {
         let strong = self.is_strong(&edge);
         let whole = self.input.options.level == super::Level::Package;
-        if !strong && !whole && super::language::decides(self, node, &edge) {
+        let may_wait = !strong || edge.evidence == Evidence::Dlopen;
+        if may_wait && !whole && super::language::decides(self, node, &edge) {
             return;
         }
         let came = if strong { Came::Certain } else { Came::Along };

@@ -188,6 +188,12 @@ const FACTS: &[Row] = &[
             "/etc/ca-certificates.conf",
             "/etc/ca-certificates",
         ],
+        ..NONE
+    },
+    // Modules of NSS, which are found beside it (NSS documentation, "PKCS #11 modules").
+    Row {
+        libraries: &["libnss3"],
+        evidence: Evidence::CaCertificates,
         modules: &[
             "libnssckbi.so",
             "libsoftokn3.so",

@@ -9,7 +9,7 @@
 
 mod source;
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use layer::NodeId;
 use layer::tree::resolve::Lookup;
@@ -24,9 +24,6 @@ use source::Mentions;
 
 /// Sources above this size are data.
 const LARGEST: u64 = 4 << 20;
-
-/// Largest interpreter whose strings are read.
-const LARGEST_INTERPRETER: u64 = 64 << 20;
 
 /// Below these, files are found by the name of a module: Debian's Perl policy 2.3, and
 /// `perl -V` of Fedora, Alpine, and of Perl's own `./Configure`.
@@ -46,9 +43,60 @@ const PLACES: &[&str] = &[
     "usr/share/perl/**",
 ];
 
-/// What the interpreter loads on its own: for `use v5.10` and later (feature(3)), and the
-/// pragmas and settings that every program may rely on.
-const IMPLIED: &[&str] = &["feature", "strict", "warnings", "utf8", "Config"];
+/// What the interpreter loads on its own: pragmas and settings that every program may rely on; for
+/// `%!`, `%+` and method calls on handles (perlvar(1), perlfunc(1) "open"), layers of handles
+/// (PerlIO(3)), `glob`, `\N{}`, attributes, and what `require` of something compiled needs.
+const IMPLIED: &[&str] = &[
+    "AutoLoader",
+    "Carp",
+    "Config",
+    "DynaLoader",
+    "Errno",
+    "Exporter",
+    "File::Glob",
+    "IO::File",
+    "PerlIO::encoding",
+    "PerlIO::scalar",
+    "PerlIO::via",
+    "Tie::Hash::NamedCapture",
+    "XSLoader",
+    "_charnames",
+    "attributes",
+    "charnames",
+    "feature",
+    "mro",
+    "re",
+    "strict",
+    "utf8",
+    "warnings",
+];
+
+/// Modules of Perl itself for building, testing and publishing modules (perlmodlib(1)), and for debugging. Other
+/// modules speak of them for those purposes, not for what they do; the image's own sources may mean them.
+const TOOLS: &[&str] = &[
+    "App::Cpan",
+    "App::Prove",
+    "CPAN",
+    "Devel::PPPort",
+    "Devel::Peek",
+    "ExtUtils",
+    "Module::CoreList",
+    "Pod::Perldoc",
+    "TAP",
+    "Test",
+    "Test2",
+    "perl5db",
+];
+
+/// How a module was reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Reach {
+    /// With its package: the parts of Perl that it speaks of stay, but other packages only if
+    /// its packager says that they are needed.
+    Along,
+    /// By what something reached speaks of.
+    Named,
+}
 
 /// What is known of the Perl of an image.
 #[derive(Default)]
@@ -57,8 +105,8 @@ pub(in crate::closure) struct State {
     include: Vec<NodeId>,
     /// Sources that were kept before there was an interpreter.
     waiting: Vec<NodeId>,
-    /// Modules that a source speaks of.
-    reached: HashSet<NodeId>,
+    /// Modules that a source speaks of, or that came with one.
+    reached: HashMap<NodeId, Reach>,
     /// Packages that are kept whole.
     units: HashSet<PackageId>,
     /// Source packages of the interpreters.
@@ -87,13 +135,8 @@ impl Language for Perl {
             }
         }
         let mut said = Mentions::default();
-        let text = collector.read(interpreter, LARGEST_INTERPRETER).unwrap_or_default();
-        for string in text.split(|b| !(b.is_ascii_graphic() || *b == b' ')) {
-            source::mentions_of_string(string, &mut said);
-        }
         said.modules.extend(IMPLIED.iter().map(|name| name.as_bytes().to_vec()));
-        said.prefixes.clear(); // a name cut off by its end says nothing
-        follow(collector, interpreter, &said);
+        follow(collector, interpreter, &said, Reach::Named);
         for directory in collector.perl.include.clone() {
             keep_own(collector, directory, interpreter);
         }
@@ -106,7 +149,7 @@ impl Language for Perl {
         let path = collector.tree().path(node);
         is_module(&path)
             && collector.tree().content(node).is_some()
-            && !collector.perl.reached.contains(&node)
+            && !collector.perl.reached.contains_key(&node)
             && edge.evidence != Evidence::Symlink
     }
 
@@ -121,8 +164,9 @@ impl Language for Perl {
             return Ok(false);
         }
         let is_module = is_module(&tree.path(node));
-        if is_module && !collector.perl.reached.contains(&node) && !collector.is_kept_for_certain(node) {
-            return Ok(true); // it came with its package
+        let is_certain = collector.is_kept_for_certain(node);
+        if is_module && !collector.perl.reached.contains_key(&node) && !is_certain {
+            return Ok(true); // with its directory, and nothing speaks of it
         }
         if collector.perl.include.is_empty() {
             collector.perl.waiting.push(node);
@@ -250,38 +294,78 @@ fn keep_own(collector: &mut Collector<'_>, directory: NodeId, interpreter: NodeI
         .filter(|node| is_wanted(tree, *node))
         .collect();
     for file in files {
-        reach(collector, file, interpreter, "beside the packages");
+        reach(collector, file, interpreter, "beside the packages", Reach::Named);
     }
 }
 
 fn scan(collector: &mut Collector<'_>, node: NodeId) {
     let text = collector.read(node, LARGEST).unwrap_or_default();
-    follow(collector, node, &source::mentions(&text));
+    let reach = match collector.is_kept_for_certain(node) {
+        true => Reach::Named,
+        false => collector.perl.reached.get(&node).copied().unwrap_or(Reach::Named),
+    };
+    follow(collector, node, &source::mentions(&text), reach);
 }
 
 fn sources_of(collector: &Collector<'_>, node: NodeId) -> Vec<NodeId> {
     let text = collector.read(node, LARGEST).unwrap_or_default();
     let found = find(collector, node, &source::mentions(&text));
-    found.into_iter().map(|(node, _)| node).collect()
+    found.into_iter().map(|found| found.node).collect()
 }
 
-fn follow(collector: &mut Collector<'_>, by: NodeId, said: &Mentions) {
-    for (node, name) in find(collector, by, said) {
-        reach(collector, node, by, &name);
+fn follow(collector: &mut Collector<'_>, by: NodeId, said: &Mentions, reached: Reach) {
+    let packages = collector.input.packages;
+    for found in find(collector, by, said) {
+        let owner = packages.owner(found.node);
+        let is_part_of_perl = owner.is_none_or(|owner| is_core(collector, owner));
+        if reached == Reach::Along && !is_part_of_perl {
+            continue;
+        }
+        // Which of the modules of its own package a name that is put together means, is open.
+        let is_open = found.by_prefix && owner.is_some() && owner == packages.owner(by);
+        let reached = if is_open { Reach::Along } else { reached };
+        reach(collector, found.node, by, &found.name, reached);
     }
 }
 
+/// Whether a package is part of Perl itself.
+fn is_core(collector: &Collector<'_>, package: PackageId) -> bool {
+    let source = &collector.input.packages.package(package).source.name;
+    collector.base.contains(&package) || collector.perl.core.contains(source)
+}
+
+/// A file that a source speaks of.
+struct Found {
+    node: NodeId,
+    /// The words that say so.
+    name: String,
+    /// Whether only the beginning of its name is known.
+    by_prefix: bool,
+}
+
 /// Returns the files that are meant.
-fn find(collector: &Collector<'_>, by: NodeId, said: &Mentions) -> Vec<(NodeId, String)> {
+fn find(collector: &Collector<'_>, by: NodeId, said: &Mentions) -> Vec<Found> {
     let tree = collector.tree();
     let include = &collector.perl.include;
-    let mut found: Vec<(NodeId, String)> = Vec::new();
+    let mut found: Vec<Found> = Vec::new();
+    let named = |node: NodeId, name: String| Found {
+        node,
+        name,
+        by_prefix: false,
+    };
     let shown = |name: &[u8]| String::from_utf8_lossy(name).into_owned();
     let file = |directory: NodeId, path: &[u8]| {
         let found = tree.resolve_at(directory, path, Lookup::STAT).ok()?;
         Some(found.node)
     };
-    for name in &said.modules {
+    let is_own = collector.input.packages.owner(by).is_none();
+    let is_tool = |name: &[u8]| {
+        TOOLS.iter().any(|tool| {
+            let rest = name.strip_prefix(tool.as_bytes());
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(b"::"))
+        })
+    };
+    for name in said.modules.iter().filter(|name| is_own || !is_tool(name)) {
         let path = name.split(|b| *b == b':').filter(|part| !part.is_empty());
         let path: Vec<u8> = path.collect::<Vec<_>>().join(&b'/');
         let source = [path.as_slice(), b".pm"].concat();
@@ -290,20 +374,24 @@ fn find(collector: &Collector<'_>, by: NodeId, said: &Mentions) -> Vec<(NodeId, 
         else {
             continue;
         };
-        found.push((module, shown(name)));
+        found.push(named(module, shown(name)));
         let auto = [b"auto/", path.as_slice()].concat();
         let compiled = [directory].into_iter().chain(include.iter().copied());
         if let Some(auto) = compiled.into_iter().find_map(|directory| file(directory, &auto)) {
             let files = tree.children(auto).into_iter().filter(|node| tree.content(*node).is_some());
-            found.extend(files.map(|node| (node, shown(name))));
+            found.extend(files.map(|node| named(node, shown(name))));
         }
     }
-    for prefix in &said.prefixes {
+    for prefix in said.prefixes.iter().filter(|name| is_own || !is_tool(name)) {
         let path = prefix.split(|b| *b == b':').filter(|part| !part.is_empty());
         let path: Vec<u8> = path.collect::<Vec<_>>().join(&b'/');
         for directory in include.iter().filter_map(|directory| file(*directory, &path)) {
             let below = tree.walk(directory).filter(|node| tree.name(*node).ends_with(b".pm"));
-            found.extend(below.map(|node| (node, format!("{}::*", shown(prefix)))));
+            found.extend(below.map(|node| Found {
+                node,
+                name: format!("{}::*", shown(prefix)),
+                by_prefix: true,
+            }));
         }
     }
     for path in &said.paths {
@@ -314,22 +402,24 @@ fn find(collector: &Collector<'_>, by: NodeId, said: &Mentions) -> Vec<(NodeId, 
             };
             if tree.is_directory(node) {
                 let below = tree.walk(node).filter(|node| tree.content(*node).is_some());
-                found.extend(below.map(|node| (node, shown(path))));
+                found.extend(below.map(|node| named(node, shown(path))));
             } else {
-                found.push((node, shown(path)));
+                found.push(named(node, shown(path)));
                 break;
             }
         }
     }
-    found.retain(|(node, _)| tree.content(*node).is_some());
+    found.retain(|found| tree.content(found.node).is_some());
     found
 }
 
 /// Keeps a module that a source speaks of, and the rest of its package.
-fn reach(collector: &mut Collector<'_>, node: NodeId, by: NodeId, name: &str) {
-    if !collector.perl.reached.insert(node) {
+fn reach(collector: &mut Collector<'_>, node: NodeId, by: NodeId, name: &str, reached: Reach) {
+    let before = collector.perl.reached.get(&node).copied();
+    if before.is_some_and(|before| before >= reached) {
         return;
     }
+    collector.perl.reached.insert(node, reached);
     let edge = Edge {
         from: Some(by),
         evidence: Evidence::Module,
@@ -337,8 +427,8 @@ fn reach(collector: &mut Collector<'_>, node: NodeId, by: NodeId, name: &str) {
     };
     let known = collector.graph.keeps(node);
     collector.keep(node, edge);
-    if known {
-        scan(collector, node); // it came with its package, and was passed over
+    if known || collector.tree().name(node).ends_with(b".so") {
+        scan(collector, node); // it was passed over before, or will be: the compiled load modules, too
     }
     let packages = collector.input.packages;
     if let Some(owner) = packages.owner(node) {
@@ -352,10 +442,7 @@ fn keep_unit(collector: &mut Collector<'_>, package: PackageId, by: NodeId) {
     let mut pending = vec![package];
     while let Some(id) = pending.pop() {
         let information = packages.package(id);
-        if collector.base.contains(&id)
-            || collector.perl.core.contains(&information.source.name)
-            || !collector.perl.units.insert(id)
-        {
+        if is_core(collector, id) || !collector.perl.units.insert(id) {
             continue;
         }
         let has_modules = packages.files(id).iter().any(|node| is_module(&tree.path(*node)));
@@ -371,6 +458,7 @@ fn keep_unit(collector: &mut Collector<'_>, package: PackageId, by: NodeId) {
         for node in packages.files(id) {
             let wanted = is_wanted(tree, *node) && !tree.name(*node).ends_with(b".pod");
             if wanted && is_module(&tree.path(*node)) {
+                collector.perl.reached.entry(*node).or_insert(Reach::Along);
                 collector.keep_decided(*node, edge.clone());
             }
         }

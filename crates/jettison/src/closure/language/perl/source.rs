@@ -38,16 +38,6 @@ pub(super) fn mentions(text: &[u8]) -> Mentions {
     found
 }
 
-/// Returns the modules and paths that an interpreter speaks of: those in its strings.
-pub(super) fn mentions_of_string(text: &[u8], found: &mut Mentions) {
-    found.add_line(text);
-    if let Some(name) = text.strip_suffix(b".pm")
-        && is_name(name)
-    {
-        found.modules.insert(name.to_vec());
-    }
-}
-
 impl Mentions {
     fn add_line(&mut self, line: &[u8]) {
         let in_list = memchr::memmem::find(line, b"qw").is_some();
@@ -72,14 +62,21 @@ impl Mentions {
             let token = &line[start..end];
             let before = start.checked_sub(1).map(|b| line[b]);
             let quoted = matches!(before, Some(b'"' | b'\''));
-            self.add_token(token, before, quoted || in_list, previous);
+            self.add_token(token, before, quoted, in_list, previous);
             previous = token;
             at = end;
         }
     }
 
-    fn add_token(&mut self, token: &[u8], before: Option<u8>, listed: bool, previous: &[u8]) {
-        let is_path = token.contains(&b'/')
+    fn add_token(
+        &mut self,
+        token: &[u8],
+        before: Option<u8>,
+        quoted: bool,
+        in_list: bool,
+        previous: &[u8],
+    ) {
+        let is_path = quoted && token.contains(&b'/')
             || [&b".pl"[..], b".pm", b".ph", b".al"].iter().any(|ending| token.ends_with(ending));
         if is_path && !token.contains(&b':') {
             self.paths.insert(token.to_vec());
@@ -99,7 +96,7 @@ impl Mentions {
                 self.modules.insert(token[..at].to_vec());
             }
         } else if [&b"use"[..], b"require", b"no"].contains(&previous)
-            || listed && token.first().is_some_and(u8::is_ascii_uppercase)
+            || (quoted || in_list) && token.first().is_some_and(u8::is_ascii_uppercase)
         {
             self.modules.insert(token.to_vec());
         }
