@@ -109,10 +109,12 @@ impl Collector<'_> {
     }
 
     /// Keeps what an argument names, if it names something: a path from `/` or
-    /// from the working directory, also behind `--option=`.
+    /// from the working directory, also behind `--option=`, and a path from `/` behind `name=`.
     pub(super) fn keep_argument(&mut self, word: &[u8], caller: Caller<'_>) {
         let value = match word.iter().position(|b| *b == b'=') {
-            Some(equals) if word.starts_with(b"-") => &word[equals + 1..],
+            Some(equals) if word.starts_with(b"-") || word.get(equals + 1) == Some(&b'/') => {
+                &word[equals + 1..]
+            }
             _ => word,
         };
         if value.is_empty() || value.starts_with(b"-") || value == b"." {

@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 /// What one source speaks of.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Mentions {
-    /// Modules: `Foo::Bar`, and `Foo` where `use` or a quotation mark is before it.
+    /// Modules: `Foo::Bar`, and `Foo` where `use`, a quotation mark or `qw` is before it.
     pub(super) modules: BTreeSet<Vec<u8>>,
     /// Beginnings of names that are put together at run time: `Foo::Bar` of `"Foo::Bar::$name"`.
     pub(super) prefixes: BTreeSet<Vec<u8>>,
@@ -96,7 +96,8 @@ impl Mentions {
                 self.modules.insert(token[..at].to_vec());
             }
         } else if [&b"use"[..], b"require", b"no"].contains(&previous)
-            || (quoted || in_list) && token.first().is_some_and(u8::is_ascii_uppercase)
+            || quoted
+            || in_list
         {
             self.modules.insert(token.to_vec());
         }
@@ -134,6 +135,7 @@ mod tests {
             ("my $class = \"Foo::Driver::$name\";", "Foo::Driver; Foo::Driver; "),
             ("%Foo::Bar::", "; ; "),
             ("load 'JSON';", "JSON; ; "),
+            ("use if $], 'deprecate';", "deprecate if; ; "),
             ("do \"unicore/Name.pl\";", "; ; unicore/Name.pl"),
             ("require 'lib.pl';", "lib; ; lib.pl"),
             ("# use Foo::Bar", "; ; "),
