@@ -158,6 +158,10 @@ pub fn compute(input: &Input<'_>) -> Result<Closure, Error> {
     traced::add(&mut collector);
     collector.run()?;
     language::settle(&mut collector)?;
+    if options.level != Level::Traced {
+        text::complete(&mut collector)?;
+        package::asked_for(&mut collector);
+    }
     package::settle(&mut collector)?;
     if options.level == Level::Package {
         package::complete(&mut collector)?;

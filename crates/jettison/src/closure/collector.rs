@@ -1,6 +1,6 @@
 //! The work list: files are kept with a reason, and each is looked at once.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 
 use layer::tree::resolve::{Lookup, Unresolved};
 use layer::{Content, NodeId, NodeKind, Tree};
@@ -9,6 +9,7 @@ use super::{Closure, Edge, Error, Evidence, Graph, Input, Missing};
 use crate::closure::facts::Fact;
 use crate::loader::{Environment, Loader, Process};
 use crate::packages::PackageId;
+use crate::script::Dialect;
 
 /// What a file needs if it is a script.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,6 +77,10 @@ pub(super) struct Collector<'a> {
     pub(super) applications: HashSet<NodeId>,
     /// Files that stay exactly as they are, and the directories that hold them.
     pub(super) preserved: HashSet<NodeId>,
+    /// Parts of shell scripts, read with `.` or `source`.
+    pub(super) sourced: HashMap<NodeId, Dialect>,
+    /// Shared objects of the image by their names, once somebody wants to know.
+    pub(super) objects: Option<HashMap<Vec<u8>, Vec<NodeId>>>,
     /// What a proof found missing.
     pub(super) repaired: HashSet<NodeId>,
     /// Interpreters of scripts that are no shell's.
@@ -128,6 +133,8 @@ impl<'a> Collector<'a> {
             companions: BTreeMap::new(),
             applications: HashSet::new(),
             preserved: HashSet::new(),
+            sourced: HashMap::new(),
+            objects: None,
             repaired: HashSet::new(),
             interpreters: BTreeSet::new(),
             runtimes: HashSet::new(),
@@ -187,6 +194,10 @@ impl<'a> Collector<'a> {
             }
             match self.interpreter(node) {
                 Script::No => {}
+                // Settings name it: programs check that it is there, and seldom run it.
+                Script::Of(interpreter)
+                    if edge.evidence == Evidence::Path && !self.graph.keeps(interpreter) => {}
+                Script::Broken if edge.evidence == Evidence::Path => {}
                 Script::Of(interpreter) => {
                     self.optional.push(Optional {
                         node,
@@ -237,6 +248,18 @@ impl<'a> Collector<'a> {
     /// Returns whether a file is needed for certain.
     pub(super) fn is_kept_for_certain(&self, node: NodeId) -> bool {
         self.strong.contains(&node)
+    }
+
+    /// Returns whether a file is the user's own and needed for certain: part of the application.
+    pub(super) fn is_own(&self, node: NodeId) -> bool {
+        let is_setting = self.tree().path(node).starts_with(b"etc/");
+        self.strong.contains(&node) && self.is_unpackaged(node) && !is_setting
+    }
+
+    /// Returns whether the user put a file there: no package owns it, and there are packages.
+    pub(super) fn is_unpackaged(&self, node: NodeId) -> bool {
+        let packages = self.input.packages;
+        packages.packages().len() > 0 && packages.owner(node).is_none()
     }
 
     /// Returns what a file needs if it is a script.
@@ -379,11 +402,17 @@ impl<'a> Collector<'a> {
             NodeKind::File(content) if content.size > 0 => {
                 let first = self.read(node, 256)?;
                 if first.starts_with(b"\x7fELF") {
-                    super::program::examine(self, node)
-                } else if super::language::examine(self, node, &first)? {
+                    return super::program::examine(self, node);
+                }
+                if self.is_own(node) && !first.contains(&0) {
+                    super::text::examine_own(self, node)?;
+                }
+                if super::language::examine(self, node, &first)? {
                     Ok(())
                 } else if first.starts_with(b"#!") {
                     super::script::examine(self, node, &first)
+                } else if super::script::examine_part(self, node)? {
+                    Ok(())
                 } else {
                     super::text::examine(self, node, &first)
                 }

@@ -132,12 +132,11 @@ const FACTS: &[Row] = &[
         paths: &["/etc/services", "/etc/protocols", "/etc/rpc"],
         ..NONE
     },
-    // Locales: locale(7). C.UTF-8 is a directory in Debian, the others are in the archive.
+    // Locales: locale(7). What is compiled is in `super::locale`.
     Row {
         imports: &["setlocale", "newlocale", "uselocale", "__newlocale"],
         evidence: Evidence::Locale,
         paths: &[
-            "/usr/lib/locale",
             "/usr/share/locale/locale.alias",
             "/etc/locale.alias",
             "/etc/default/locale",
@@ -346,7 +345,10 @@ pub(super) fn is_dispensable(collector: &Collector<'_>, node: NodeId) -> bool {
     let Ok(Some(object)) = collector.loader.object(node) else {
         return false;
     };
-    let compiles = object.needed.iter().any(|name| name.starts_with(b"libLLVM"));
+    let compiles = object
+        .needed
+        .iter()
+        .any(|name| name.starts_with(b"libLLVM"));
     compiles
         && collector.read(node, LONGEST_PLUGIN).is_ok_and(|bytes| {
             ACCELERATORS
@@ -367,9 +369,8 @@ pub(super) fn reader_of(collector: &Collector<'_>, node: NodeId) -> Option<Optio
         .iter()
         .filter_map(|path| Some(tree.resolve(path.as_bytes()).ok()?.node));
     let mut libraries = directories.flat_map(|directory| tree.children(directory));
-    let llvm = libraries.find(|node| {
-        tree.name(*node).starts_with(b"libLLVM") && tree.content(*node).is_some()
-    });
+    let llvm = libraries
+        .find(|node| tree.name(*node).starts_with(b"libLLVM") && tree.content(*node).is_some());
     Some(llvm)
 }
 
@@ -406,6 +407,9 @@ pub(super) fn examine(collector: &mut Collector<'_>, node: NodeId, object: &Obje
 
 fn act(collector: &mut Collector<'_>, from: NodeId, row: &Row) {
     let tree = collector.tree();
+    if row.evidence == Evidence::Locale {
+        super::locale::keep_compiled(collector, from);
+    }
     for path in row.paths {
         let found = collector.keep_path(tree.root(), path.as_bytes(), Some(from), row.evidence);
         let Some(directory) = found.filter(|node| tree.is_directory(*node)) else {

@@ -1,11 +1,13 @@
 //! Settings: the paths that they name.
 
+use std::collections::{BTreeSet, HashMap};
+
 use layer::NodeId;
 use layer::tree::resolve::Lookup;
 
 use super::collector::Collector;
 use super::command::Caller;
-use super::{Error, Evidence, directories};
+use super::{Edge, Error, Evidence, directories};
 use crate::script::config;
 
 /// Settings above this size are data.
@@ -67,21 +69,29 @@ fn keep_relative_paths(collector: &mut Collector<'_>, node: NodeId, text: &[u8])
     let tree = collector.tree();
     let above = std::iter::successors(Some(tree.parent(node)), |node| Some(tree.parent(*node)));
     let bases: Vec<NodeId> = above
-        .take_while(|directory| *directory != tree.root() && !directories::is_shared(tree, *directory))
+        .take_while(|directory| {
+            *directory != tree.root() && !directories::is_shared(tree, *directory)
+        })
         .collect();
     for word in text.split(|b| b.is_ascii_whitespace() || b";,=\"'<>()[]{}|".contains(b)) {
-        let is_path = word.contains(&b'/')
-            && word.first().is_some_and(u8::is_ascii_alphanumeric)
-            && word.len() < 256
+        let could_be = word.first().is_some_and(u8::is_ascii_alphanumeric)
+            && (2..256).contains(&word.len())
             && !word.contains(&b':');
-        if !is_path {
+        if !could_be {
             continue;
         }
-        for base in &bases {
+        // A word alone is a name only of a directory beside the setting: `include_dir 'conf.d'`.
+        let is_path = word.contains(&b'/');
+        let bases = if is_path {
+            &bases[..]
+        } else {
+            &bases[..bases.len().min(1)]
+        };
+        for base in bases {
             let Ok(found) = tree.resolve_at(*base, word, Lookup::STAT) else {
                 continue;
             };
-            if tree.content(found.node).is_some() {
+            if tree.content(found.node).is_some() == is_path {
                 let detail = String::from_utf8_lossy(word).into_owned();
                 let caller = Caller {
                     from: Some(node),
@@ -93,6 +103,16 @@ fn keep_relative_paths(collector: &mut Collector<'_>, node: NodeId, text: &[u8])
             break;
         }
     }
+}
+
+/// Keeps what the source of an application names, in whatever language it is: paths in it stand for files
+/// that it reads (`STATIC_ROOT = "/srv/static"`).
+pub(super) fn examine_own(collector: &mut Collector<'_>, node: NodeId) -> Result<(), Error> {
+    if collector.tree().size(node) <= LARGEST {
+        let text = collector.read(node, LARGEST)?;
+        keep_paths(collector, node, &text);
+    }
+    Ok(())
 }
 
 /// Keeps what the absolute paths and patterns in a text lead to.
@@ -107,5 +127,87 @@ pub(super) fn keep_paths(collector: &mut Collector<'_>, node: NodeId, text: &[u8
             detail: &detail,
         };
         directories::keep_mentioned(collector, root, path, caller);
+    }
+    for name in &named.objects {
+        keep_object(collector, node, name);
+    }
+}
+
+/// Keeps the shared objects that a setting names without saying where they are: a program looks in a
+/// directory that is compiled in.
+fn keep_object(collector: &mut Collector<'_>, node: NodeId, name: &[u8]) {
+    let tree = collector.tree();
+    let index = collector.objects.get_or_insert_with(|| {
+        let mut index: HashMap<Vec<u8>, Vec<NodeId>> = HashMap::new();
+        for node in tree.walk(tree.root()) {
+            if tree.name(node).ends_with(b".so") && !tree.is_directory(node) {
+                index
+                    .entry(tree.name(node).to_vec())
+                    .or_default()
+                    .push(node);
+            }
+        }
+        index
+    });
+    let last = name.rsplit(|b| *b == b'/').next().unwrap_or(name);
+    let found = index.get(last).cloned().unwrap_or_default();
+    let tail = [b"/", name].concat();
+    let exact = found
+        .iter()
+        .any(|object| tree.absolute(*object).ends_with(&tail));
+    for object in found {
+        if exact && !tree.absolute(object).ends_with(&tail) {
+            continue;
+        }
+        let edge = Edge {
+            from: Some(node),
+            evidence: Evidence::Path,
+            detail: String::from_utf8_lossy(name).into_owned(),
+        };
+        collector.keep(object, edge);
+    }
+}
+
+/// Keeps the settings beside those that are kept: a program's own directory below `/etc` is small, and read
+/// by patterns that stand in it (`!include conf.d/*.conf`).
+pub(super) fn complete(collector: &mut Collector<'_>) -> Result<(), Error> {
+    let tree = collector.tree();
+    let Ok(etc) = tree.resolve(b"/etc") else {
+        return Ok(());
+    };
+    let own = tree.children(etc.node).into_iter().filter(|directory| {
+        tree.is_directory(*directory) && !directories::is_shared(tree, *directory)
+    });
+    let mut done = BTreeSet::new();
+    loop {
+        let used = |directory: &NodeId| {
+            let files = tree.walk(*directory).skip(1);
+            files
+                .into_iter()
+                .any(|node| !tree.is_directory(node) && collector.graph.keeps(node))
+        };
+        let new: Vec<NodeId> = own
+            .clone()
+            .filter(|directory| !done.contains(directory) && used(directory))
+            .collect();
+        if new.is_empty() {
+            return Ok(());
+        }
+        for directory in new {
+            done.insert(directory);
+            let edge = Edge {
+                from: Some(directory),
+                evidence: Evidence::Directory,
+                detail: "settings beside those that are kept".to_owned(),
+            };
+            for node in tree
+                .walk(directory)
+                .skip(1)
+                .filter(|node| directories::is_wanted(tree, *node))
+            {
+                collector.keep(node, edge.clone());
+            }
+        }
+        collector.run()?;
     }
 }

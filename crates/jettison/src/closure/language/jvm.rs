@@ -131,9 +131,8 @@ fn runs(collector: &Collector<'_>, node: NodeId, name: &[u8]) -> bool {
         .take(4)
         .filter_map(|directory| tree.child(tree.child(directory, b"bin")?, name))
         .any(|program| {
-            collector
-                .graph
-                .reason(program)
-                .is_some_and(|edge| edge.evidence != Evidence::Package && edge.evidence != Evidence::PluginDir)
+            collector.graph.reason(program).is_some_and(|edge| {
+                edge.evidence != Evidence::Package && edge.evidence != Evidence::PluginDir
+            })
         })
 }

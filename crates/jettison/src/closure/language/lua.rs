@@ -29,8 +29,11 @@ impl Language for Lua {
         let tree = collector.tree();
         let text = collector.read(interpreter, LARGEST).unwrap_or_default();
         let config = collector.input.config;
-        let variables = ["LUA_PATH", "LUA_CPATH"].map(|name| config.env_var(name).unwrap_or_default());
-        let strings = text.split(|b| !b.is_ascii_graphic()).chain(variables.iter().map(String::as_bytes));
+        let variables =
+            ["LUA_PATH", "LUA_CPATH"].map(|name| config.env_var(name).unwrap_or_default());
+        let strings = text
+            .split(|b| !b.is_ascii_graphic())
+            .chain(variables.iter().map(String::as_bytes));
         for pattern in strings.flat_map(|list| list.split(|b| *b == b';')) {
             let Some(mark) = pattern.iter().position(|b| *b == b'?') else {
                 continue;

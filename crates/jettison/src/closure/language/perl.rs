@@ -135,7 +135,8 @@ impl Language for Perl {
             }
         }
         let mut said = Mentions::default();
-        said.modules.extend(IMPLIED.iter().map(|name| name.as_bytes().to_vec()));
+        said.modules
+            .extend(IMPLIED.iter().map(|name| name.as_bytes().to_vec()));
         follow(collector, interpreter, &said, Reach::Named);
         for directory in collector.perl.include.clone() {
             keep_own(collector, directory, interpreter);
@@ -198,7 +199,9 @@ impl Language for Perl {
 
 fn is_source(name: &[u8], first: &[u8]) -> bool {
     let endings = [".pm", ".pl", ".psgi", ".al", ".ph", ".t", ".cgi", ".fcgi"];
-    let by_name = endings.iter().any(|ending| name.ends_with(ending.as_bytes()));
+    let by_name = endings
+        .iter()
+        .any(|ending| name.ends_with(ending.as_bytes()));
     let line = first.split(|b| *b == b'\n').next().unwrap_or_default();
     let by_first_line = line.starts_with(b"#!") && memchr::memmem::find(line, b"perl").is_some();
     (by_name && !first.contains(&0)) || by_first_line
@@ -215,7 +218,11 @@ fn is_module(path: &[u8]) -> bool {
 fn include_directories(collector: &Collector<'_>) -> Vec<NodeId> {
     let tree = collector.tree();
     let mut directories = Vec::new();
-    let variable = collector.input.config.env_var("PERL5LIB").unwrap_or_default();
+    let variable = collector
+        .input
+        .config
+        .env_var("PERL5LIB")
+        .unwrap_or_default();
     for path in variable.split(':').filter(|path| path.starts_with('/')) {
         directories.extend(tree.resolve(path.as_bytes()).ok().map(|found| found.node));
     }
@@ -294,7 +301,13 @@ fn keep_own(collector: &mut Collector<'_>, directory: NodeId, interpreter: NodeI
         .filter(|node| is_wanted(tree, *node))
         .collect();
     for file in files {
-        reach(collector, file, interpreter, "beside the packages", Reach::Named);
+        reach(
+            collector,
+            file,
+            interpreter,
+            "beside the packages",
+            Reach::Named,
+        );
     }
 }
 
@@ -302,7 +315,12 @@ fn scan(collector: &mut Collector<'_>, node: NodeId) {
     let text = collector.read(node, LARGEST).unwrap_or_default();
     let reach = match collector.is_kept_for_certain(node) {
         true => Reach::Named,
-        false => collector.perl.reached.get(&node).copied().unwrap_or(Reach::Named),
+        false => collector
+            .perl
+            .reached
+            .get(&node)
+            .copied()
+            .unwrap_or(Reach::Named),
     };
     follow(collector, node, &source::mentions(&text), reach);
 }
@@ -369,24 +387,36 @@ fn find(collector: &Collector<'_>, by: NodeId, said: &Mentions) -> Vec<Found> {
         let path = name.split(|b| *b == b':').filter(|part| !part.is_empty());
         let path: Vec<u8> = path.collect::<Vec<_>>().join(&b'/');
         let source = [path.as_slice(), b".pm"].concat();
-        let Some((module, directory)) =
-            include.iter().find_map(|directory| Some((file(*directory, &source)?, *directory)))
+        let Some((module, directory)) = include
+            .iter()
+            .find_map(|directory| Some((file(*directory, &source)?, *directory)))
         else {
             continue;
         };
         found.push(named(module, shown(name)));
         let auto = [b"auto/", path.as_slice()].concat();
         let compiled = [directory].into_iter().chain(include.iter().copied());
-        if let Some(auto) = compiled.into_iter().find_map(|directory| file(directory, &auto)) {
-            let files = tree.children(auto).into_iter().filter(|node| tree.content(*node).is_some());
+        if let Some(auto) = compiled
+            .into_iter()
+            .find_map(|directory| file(directory, &auto))
+        {
+            let files = tree
+                .children(auto)
+                .into_iter()
+                .filter(|node| tree.content(*node).is_some());
             found.extend(files.map(|node| named(node, shown(name))));
         }
     }
     for prefix in said.prefixes.iter().filter(|name| is_own || !is_tool(name)) {
         let path = prefix.split(|b| *b == b':').filter(|part| !part.is_empty());
         let path: Vec<u8> = path.collect::<Vec<_>>().join(&b'/');
-        for directory in include.iter().filter_map(|directory| file(*directory, &path)) {
-            let below = tree.walk(directory).filter(|node| tree.name(*node).ends_with(b".pm"));
+        for directory in include
+            .iter()
+            .filter_map(|directory| file(*directory, &path))
+        {
+            let below = tree
+                .walk(directory)
+                .filter(|node| tree.name(*node).ends_with(b".pm"));
             found.extend(below.map(|node| Found {
                 node,
                 name: format!("{}::*", shown(prefix)),
@@ -445,7 +475,10 @@ fn keep_unit(collector: &mut Collector<'_>, package: PackageId, by: NodeId) {
         if is_core(collector, id) || !collector.perl.units.insert(id) {
             continue;
         }
-        let has_modules = packages.files(id).iter().any(|node| is_module(&tree.path(*node)));
+        let has_modules = packages
+            .files(id)
+            .iter()
+            .any(|node| is_module(&tree.path(*node)));
         let is_data = matches!(information.architecture.as_str(), "all" | "noarch");
         if !has_modules && !is_data {
             continue; // its libraries are found by what loads them

@@ -46,7 +46,10 @@ impl Uses {
     };
 
     pub(super) fn add_class(&mut self, bytes: &[u8]) {
-        let names = |list: &[&str]| list.iter().any(|name| memmem::find(bytes, name.as_bytes()).is_some());
+        let names = |list: &[&str]| {
+            list.iter()
+                .any(|name| memmem::find(bytes, name.as_bytes()).is_some())
+        };
         self.windows = self.windows || names(WINDOWS);
         self.compiler = self.compiler || names(COMPILER);
     }
@@ -77,18 +80,26 @@ impl Uses {
             let local = long(bytes, at + 42)? as usize;
             let path = bytes.get(at + 46..at + 46 + name)?;
             at += 46 + name + extra + comment;
-            let is_archive = [&b".jar"[..], b".war", b".rar"].iter().any(|ending| path.ends_with(ending));
+            let is_archive = [&b".jar"[..], b".war", b".rar"]
+                .iter()
+                .any(|ending| path.ends_with(ending));
             if !(path.ends_with(b".class") || is_archive && depth < DEEPEST) {
                 continue;
             }
-            let start = local + 30 + usize::from(short(bytes, local + 26)?) + usize::from(short(bytes, local + 28)?);
+            let start = local
+                + 30
+                + usize::from(short(bytes, local + 26)?)
+                + usize::from(short(bytes, local + 28)?);
             let packed = bytes.get(start..start.checked_add(size)?)?;
             let member = match method {
                 0 => std::borrow::Cow::Borrowed(packed),
                 8 => {
                     let mut member = Vec::new();
                     let inflating = flate2::read::DeflateDecoder::new(packed);
-                    inflating.take(LARGEST_MEMBER).read_to_end(&mut member).ok()?;
+                    inflating
+                        .take(LARGEST_MEMBER)
+                        .read_to_end(&mut member)
+                        .ok()?;
                     std::borrow::Cow::Owned(member)
                 }
                 _ => return None,

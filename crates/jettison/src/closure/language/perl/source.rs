@@ -55,7 +55,9 @@ impl Mentions {
                 match line[end] {
                     b if is_name_byte(b) => end += 1,
                     b':' if line[end..].starts_with(b"::") => end += 2,
-                    b'/' | b'.' | b'-' if line.get(end + 1).copied().is_some_and(is_name_byte) => end += 1,
+                    b'/' | b'.' | b'-' if line.get(end + 1).copied().is_some_and(is_name_byte) => {
+                        end += 1
+                    }
                     _ => break,
                 }
             }
@@ -77,12 +79,17 @@ impl Mentions {
         previous: &[u8],
     ) {
         let is_path = quoted && token.contains(&b'/')
-            || [&b".pl"[..], b".pm", b".ph", b".al"].iter().any(|ending| token.ends_with(ending));
+            || [&b".pl"[..], b".pm", b".ph", b".al"]
+                .iter()
+                .any(|ending| token.ends_with(ending));
         if is_path && !token.contains(&b':') {
             self.paths.insert(token.to_vec());
         }
         // `Foo::Bar->method`, `Foo::Bar.$x`: the name ends where others begin.
-        let end = token.iter().position(|b| b"/.-".contains(b)).unwrap_or(token.len());
+        let end = token
+            .iter()
+            .position(|b| b"/.-".contains(b))
+            .unwrap_or(token.len());
         let token = &token[..end];
         if let Some(prefix) = token.strip_suffix(b"::") {
             if !matches!(before, Some(b'%' | b'*' | b'$' | b'@' | b'&')) && is_name(prefix) {
@@ -95,10 +102,7 @@ impl Mentions {
             if let Some(at) = memchr::memmem::rfind(token, b"::") {
                 self.modules.insert(token[..at].to_vec());
             }
-        } else if [&b"use"[..], b"require", b"no"].contains(&previous)
-            || quoted
-            || in_list
-        {
+        } else if [&b"use"[..], b"require", b"no"].contains(&previous) || quoted || in_list {
             self.modules.insert(token.to_vec());
         }
     }
@@ -120,7 +124,10 @@ mod tests {
         let found = mentions(text.as_bytes());
         [&found.modules, &found.prefixes, &found.paths]
             .map(|names| {
-                let names: Vec<_> = names.iter().map(|name| String::from_utf8_lossy(name)).collect();
+                let names: Vec<_> = names
+                    .iter()
+                    .map(|name| String::from_utf8_lossy(name))
+                    .collect();
                 names.join(" ")
             })
             .join("; ")
@@ -130,9 +137,15 @@ mod tests {
     fn modules_prefixes_and_paths_are_found() {
         for (source, want) in [
             ("use strict;", "strict; ; "),
-            ("use base qw(Exporter Foo::Bar);", "Exporter Foo Foo::Bar base; ; "),
+            (
+                "use base qw(Exporter Foo::Bar);",
+                "Exporter Foo Foo::Bar base; ; ",
+            ),
             ("require Foo::Bar;", "Foo Foo::Bar; ; "),
-            ("my $class = \"Foo::Driver::$name\";", "Foo::Driver; Foo::Driver; "),
+            (
+                "my $class = \"Foo::Driver::$name\";",
+                "Foo::Driver; Foo::Driver; ",
+            ),
             ("%Foo::Bar::", "; ; "),
             ("load 'JSON';", "JSON; ; "),
             ("use if $], 'deprecate';", "deprecate if; ; "),
