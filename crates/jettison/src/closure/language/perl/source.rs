@@ -33,14 +33,26 @@ pub(super) fn mentions(text: &[u8]) -> Mentions {
         if code.trim_ascii_end() == b"__END__" {
             break;
         }
-        found.add_line(code);
+        found.add_line(without_comment(code));
     }
     found
 }
 
+/// Cuts off ` # ...`, unless a quotation is open there.
+fn without_comment(line: &[u8]) -> &[u8] {
+    let Some(at) = memchr::memmem::find(line, b" # ") else {
+        return line;
+    };
+    let quotes = |quote| line[..at].iter().filter(|b| **b == quote).count();
+    match quotes(b'"') % 2 == 0 && quotes(b'\'') % 2 == 0 {
+        true => &line[..at],
+        false => line,
+    }
+}
+
 impl Mentions {
     fn add_line(&mut self, line: &[u8]) {
-        let in_list = memchr::memmem::find(line, b"qw").is_some();
+        let list = memchr::memmem::find(line, b"qw").map_or(usize::MAX, |at| at + 2);
         let mut previous: &[u8] = b"";
         let mut at = 0;
         while at < line.len() {
@@ -64,7 +76,7 @@ impl Mentions {
             let token = &line[start..end];
             let before = start.checked_sub(1).map(|b| line[b]);
             let quoted = matches!(before, Some(b'"' | b'\''));
-            self.add_token(token, before, quoted, in_list, previous);
+            self.add_token(token, before, quoted, start >= list, previous);
             previous = token;
             at = end;
         }
@@ -84,6 +96,7 @@ impl Mentions {
                 .any(|ending| token.ends_with(ending));
         if is_path && !token.contains(&b':') {
             self.paths.insert(token.to_vec());
+            return;
         }
         // `Foo::Bar->method`, `Foo::Bar.$x`: the name ends where others begin.
         let end = token
@@ -150,8 +163,9 @@ mod tests {
             ("load 'JSON';", "JSON; ; "),
             ("use if $], 'deprecate';", "deprecate if; ; "),
             ("do \"unicore/Name.pl\";", "; ; unicore/Name.pl"),
-            ("require 'lib.pl';", "lib; ; lib.pl"),
+            ("require 'lib.pl';", "; ; lib.pl"),
             ("# use Foo::Bar", "; ; "),
+            ("use Foo; # or use Bar", "Foo; ; "),
             ("=head1\nuse Foo::Bar;\n=cut\nuse Foo;", "Foo; ; "),
             ("use Foo;\n__END__\nuse Bar;", "Foo; ; "),
             ("Foo::Bar->new", "Foo Foo::Bar; ; "),
