@@ -242,13 +242,25 @@ fn is_base_tool(collector: &Collector<'_>, found: &Resolved, caller: Caller<'_>)
 }
 
 /// Returns whether a path leads to a program, and stands in a library or program that
-/// merely came along: such as in a table of file types, or for a case that is rare.
+/// merely came along, or in a library that starts none: such as in a table of file types.
 fn is_program_of_a_plugin(collector: &Collector<'_>, found: &Resolved, caller: Caller<'_>) -> bool {
-    let is_object = caller.evidence == Evidence::Path
-        && caller.from.is_some_and(|from| {
-            collector.loaded.contains(&from) && !collector.is_kept_for_certain(from)
-        });
-    is_object && super::package::is_program_in_path(collector, found.node)
+    let object = caller
+        .from
+        .filter(|from| caller.evidence == Evidence::Path && collector.loaded.contains(from));
+    let Some(from) = object else { return false };
+    let starts = || {
+        let starters = [
+            "execve", "execv", "execvp", "execl", "execlp", "execle", "execvpe",
+        ];
+        let others = ["posix_spawn", "posix_spawnp", "system", "popen", "fexecve"];
+        let object = collector.loader.object(from).ok().flatten();
+        object.is_none_or(|object| {
+            let imports = |name: &&str| object.imports.contains(name.as_bytes());
+            object.interpreter.is_some() || starters.iter().chain(&others).any(imports)
+        })
+    };
+    (!collector.is_kept_for_certain(from) || !starts())
+        && super::package::is_program_in_path(collector, found.node)
 }
 
 /// Directories that repeat what is beside them: zone names with a prefix that
