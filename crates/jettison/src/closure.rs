@@ -33,6 +33,7 @@ mod script;
 mod system;
 mod text;
 mod traced;
+mod units;
 
 use std::collections::{BTreeSet, HashSet};
 
@@ -149,12 +150,15 @@ pub struct Missing {
 pub fn compute(input: &Input<'_>) -> Result<Closure, Error> {
     let options = input.options;
     let mut collector = collector::Collector::new(input);
+    language::prepare(&mut collector);
     roots::add(&mut collector)?;
     system::add(&mut collector);
     traced::add(&mut collector);
     collector.run()?;
     language::settle(&mut collector)?;
     package::settle(&mut collector)?;
+    // What came with packages may be source as well.
+    language::settle(&mut collector)?;
     if options.level == Level::Package {
         package::complete(&mut collector)?;
     }

@@ -112,7 +112,8 @@ pub fn write(trace: &Trace, image: &str, mut to: impl Write) -> io::Result<()> {
     serde_json::to_writer(&mut to, &header)?;
     to.write_all(b"\n")?;
     for access in &trace.accesses {
-        let (Some(kind), Some(outcome)) = (Kind::of(access.kind), Answer::of(access.outcome)) else {
+        let (Some(kind), Some(outcome)) = (Kind::of(access.kind), Answer::of(access.outcome))
+        else {
             continue;
         };
         let line = Line {

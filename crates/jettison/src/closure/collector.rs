@@ -60,6 +60,14 @@ pub(super) struct Collector<'a> {
     pub(super) interpreters: BTreeSet<NodeId>,
     /// Interpreters, and libraries that are one, whose language is known.
     pub(super) runtimes: HashSet<NodeId>,
+    /// Programs that are run, and the links by which each was reached.
+    pub(super) reached: BTreeMap<NodeId, BTreeSet<Vec<NodeId>>>,
+    /// What languages install together.
+    pub(super) units: super::units::Units,
+    /// What is known of Python.
+    pub(super) python: super::language::python::State,
+    /// What is known of Node.js.
+    pub(super) node: super::language::node::State,
     /// Objects that were looked at as needed for certain.
     pub(super) certain: HashSet<NodeId>,
     /// Objects whose libraries were found as part of some program.
@@ -104,6 +112,10 @@ impl<'a> Collector<'a> {
             preserved: HashSet::new(),
             interpreters: BTreeSet::new(),
             runtimes: HashSet::new(),
+            reached: BTreeMap::new(),
+            units: super::units::Units::default(),
+            python: super::language::python::State::default(),
+            node: super::language::node::State::default(),
             certain: HashSet::new(),
             loaded: HashSet::new(),
         }
@@ -130,7 +142,8 @@ impl<'a> Collector<'a> {
     }
 
     fn keep_so(&mut self, node: NodeId, edge: Edge, strong: bool) {
-        if !self.input.options.level.allows(edge.evidence) {
+        if !self.input.options.level.allows(edge.evidence) || super::units::holds(self, node, &edge)
+        {
             return;
         }
         if self.graph.keeps(node) {
