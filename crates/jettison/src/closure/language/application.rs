@@ -76,6 +76,13 @@ pub(super) fn keep_path(collector: &mut Collector<'_>, from: NodeId, path: &str,
     }
 }
 
+/// Returns whether a path leads to a file.
+pub(super) fn is_file(collector: &Collector<'_>, path: &str) -> bool {
+    let tree = collector.tree();
+    tree.resolve(path.as_bytes())
+        .is_ok_and(|found| tree.content(found.node).is_some())
+}
+
 /// Keeps the program that a source starts: the first word of a command line.
 pub(super) fn keep_command(collector: &mut Collector<'_>, from: NodeId, line: &str, ours: bool) {
     let Some(word) = line.split_ascii_whitespace().next() else {

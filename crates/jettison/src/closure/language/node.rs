@@ -77,7 +77,8 @@ enum How {
 
 impl Language for Node {
     fn variables(&self) -> &'static [&'static str] {
-        &["NODE_PATH"]
+        // In the program itself; `NODE_PATH` is read by its JavaScript.
+        &["NODE_PENDING_DEPRECATION", "NODE_ICU_DATA"]
     }
 
     fn prepare(&self, collector: &mut Collector<'_>) {

@@ -232,7 +232,13 @@ fn follow_literals(
     for found in &said.literals {
         let text = found.text.as_str();
         if text.starts_with('/') {
-            application::keep_path(collector, node, text, ours);
+            // The library names its own build; what it reads are files, and lists of directories.
+            if place != Place::Library
+                || text.contains(':')
+                || application::is_file(collector, text)
+            {
+                application::keep_path(collector, node, text, ours);
+            }
             continue;
         }
         if place == Place::Library {
@@ -337,7 +343,7 @@ fn words(text: &str) -> impl Iterator<Item = &str> {
     let outside = |c: char| !(c.is_ascii_alphanumeric() || "_.-".contains(c));
     text.split(outside)
         .map(|word| word.trim_matches(['.', '-']))
-        .filter(|word| word.len() > 1 && !word.starts_with(|c: char| c.is_ascii_digit()))
+        .filter(|word| !word.is_empty() && !word.starts_with(|c: char| c.is_ascii_digit()))
 }
 
 /// Settings and scripts of an application name what it loads: `worker_class: gevent`.

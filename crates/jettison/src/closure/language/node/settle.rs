@@ -163,7 +163,9 @@ fn choose(collector: &mut Collector<'_>, found: &Found, from: NodeId, detail: &s
         .copied();
     let Some(unit) = unit else {
         // A package of the same repository (npm documentation, "workspaces").
-        if collector.graph.keeps(found.directory) || directories::is_shared(tree, found.directory) {
+        if directories::is_shared(tree, found.directory)
+            || !collector.applications.insert(found.directory)
+        {
             return false;
         }
         let edge = Edge {

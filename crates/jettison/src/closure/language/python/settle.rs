@@ -511,15 +511,21 @@ fn import(
             any |= take(collector, want, &found, &detail, false);
         }
     }
-    if !found_somewhere {
-        let hooked = collector
+    if !found_somewhere && !is_text {
+        let visible: BTreeSet<NodeId> =
+            sites(collector, want).into_iter().map(|(s, _)| s).collect();
+        for unit in collector
             .python
             .hooked
             .get(top)
             .cloned()
-            .unwrap_or_default();
-        for unit in hooked {
-            any |= choose(collector, unit, want.from, &detail);
+            .unwrap_or_default()
+        {
+            let known = collector.python.index.distributions.get(&unit);
+            let site = known.and_then(|known| known.site);
+            if site.is_some_and(|site| visible.contains(&site)) {
+                any |= choose(collector, unit, want.from, &detail);
+            }
         }
     }
     any
