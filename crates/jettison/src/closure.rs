@@ -38,7 +38,7 @@ mod units;
 use std::collections::{BTreeSet, HashSet};
 
 use image::{Config, FileSystem};
-use layer::NodeId;
+use layer::{NodeId, Tree};
 use sandbox::Trace;
 
 pub use graph::{Edge, Evidence, Graph};
@@ -81,6 +81,8 @@ pub struct Options {
     pub preserve: Vec<String>,
     /// How much is kept.
     pub level: Level,
+    /// Paths to overlook until a proof finds that they are needed: for tests of that.
+    pub overlook: Vec<String>,
 }
 
 /// What can go wrong with finding out what is needed.
@@ -153,9 +155,15 @@ pub fn compute(input: &Input<'_>) -> Result<Closure, Error> {
     language::prepare(&mut collector);
     roots::add(&mut collector)?;
     system::add(&mut collector);
+    collector.run()?;
+    // Afterwards, since a chain of reasons says more than that a file was opened.
     traced::add(&mut collector);
     collector.run()?;
     language::settle(&mut collector)?;
+    if options.level != Level::Traced {
+        text::complete(&mut collector)?;
+        package::asked_for(&mut collector);
+    }
     package::settle(&mut collector)?;
     // What came with packages may be source as well.
     language::settle(&mut collector)?;
@@ -181,4 +189,19 @@ pub(crate) fn matches_any(patterns: &[String], path: &[u8]) -> bool {
             _ => return false,
         }
     }
+}
+
+/// Returns the paths of what is in a directory that does not belong to everybody.
+pub(crate) fn children_of_own(tree: &Tree, directory: &[u8]) -> Vec<Vec<u8>> {
+    let Ok(found) = tree.resolve(directory) else {
+        return Vec::new();
+    };
+    if !tree.is_directory(found.node) || directories::is_shared(tree, found.node) {
+        return Vec::new();
+    }
+    tree.children(found.node)
+        .into_iter()
+        .filter(|node| directories::is_wanted(tree, *node))
+        .map(|node| tree.absolute(node))
+        .collect()
 }

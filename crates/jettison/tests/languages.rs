@@ -329,6 +329,7 @@ fn a_virtual_environment_hides_what_is_installed_outside() {
         ["/opt/venv/lib/python3.11/site-packages/a.py"]
     );
     assert_eq!(kept(&image, config, "pip"), [""; 0]);
+    assert_eq!(kept(&image, config, "pyvenv"), ["/opt/venv/pyvenv.cfg"]);
     assert_eq!(
         kept(&image, RUN, "/a.py"),
         ["/usr/lib/python3.11/site-packages/a.py"]
@@ -547,6 +548,30 @@ fn links_lead_to_packages_and_workspaces() {
             format!("/{store}/b"),
             "/app/node_modules/a".to_owned(),
             "/app/node_modules/own".to_owned()
+        ]
+    );
+}
+
+#[test]
+fn a_directory_of_packages_may_be_a_link() {
+    let top = "usr/share/nodejs";
+    let image = node()
+        .file("app/package.json", r#"{"dependencies":{"a":"1"}}"#)
+        .file("app/server.js", "");
+    let image = package(
+        image,
+        &format!("{top}/a"),
+        r#"{"dependencies":{"b":"1"}}"#,
+        &[],
+    )
+    .symlink(&format!("{top}/a/node_modules"), "../c/node_modules");
+    let image = package(image, &format!("{top}/c/node_modules/b"), "{}", &[]);
+    assert_eq!(
+        kept(&image, SERVE, "usr/share/nodejs"),
+        [
+            "/usr/share/nodejs/a/node_modules",
+            "/usr/share/nodejs/a/package.json",
+            "/usr/share/nodejs/c/node_modules/b/package.json",
         ]
     );
 }

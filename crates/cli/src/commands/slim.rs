@@ -78,6 +78,9 @@ pub(crate) struct Keep {
     /// How much is kept
     #[arg(long, value_enum, default_value_t = LevelFlag::App)]
     level: LevelFlag,
+    /// Overlook a path until the proof misses it: shows what the proof is worth
+    #[arg(long, value_name = "PATH", hide = true)]
+    overlook: Vec<String>,
 }
 
 /// Retention levels as they are typed.
@@ -100,6 +103,7 @@ impl Keep {
             exclude: self.exclude.clone(),
             include_shell: self.include_shell,
             preserve: self.preserve.clone(),
+            overlook: self.overlook.clone(),
             level: match self.level {
                 LevelFlag::Traced => Level::Traced,
                 LevelFlag::App => Level::App,

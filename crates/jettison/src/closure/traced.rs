@@ -1,7 +1,8 @@
 //! What was seen: the files that programs asked for while the image ran.
 //!
 //! A trace is evidence beside the others, not in their place: it says what was
-//! needed, never what is not. What was opened or run is needed for certain. What
+//! needed, never what is not. What was run, or could be the
+//! text of a program, is needed for certain. What
 //! was merely asked about is kept too, since an answer other than before would
 //! change what a program does; but not if it was only come across in a listing
 //! of its directory, as by `chown -R`, `du` or `find`, which show less where
@@ -17,18 +18,26 @@ use super::collector::Collector;
 use super::directories::{is_shared, is_wanted};
 use super::{Edge, Evidence, Level};
 
+/// A directory with fewer files says nothing about whether they were come across or looked for.
+const FEW: usize = 4;
+
 /// Keeps what a trace shows, and what is put back after a proof.
 pub(super) fn add(collector: &mut Collector<'_>) {
     let root = collector.tree().root();
+    let all = collector.input.options.level != Level::Traced;
     for path in collector.input.repairs {
-        collector.keep_path(root, path, None, Evidence::Repaired);
+        let node = collector.keep_path(root, path, None, Evidence::Repaired);
+        collector.repaired.extend(node);
+        if let Some(node) = node.filter(|_| all) {
+            keep_alike(collector, node);
+        }
     }
     let Some(trace) = collector.input.trace else {
         return;
     };
     let seen = Seen::in_image(collector, trace);
     for (node, uses) in &seen.files {
-        if uses.only_listed(collector, &seen.listed, *node) {
+        if uses.is_passing(collector, *node) && seen.is_enumerated(collector, *node) {
             continue;
         }
         let from = uses.by.filter(|by| by != node);
@@ -37,7 +46,7 @@ pub(super) fn add(collector: &mut Collector<'_>) {
             evidence: Evidence::Traced,
             detail: uses.words().to_owned(),
         };
-        if uses.runs || uses.opens {
+        if uses.runs || uses.opens && is_source(collector, *node) {
             collector.keep_for_certain(*node, edge);
         } else {
             collector.keep(*node, edge);
@@ -54,7 +63,7 @@ pub(super) fn add(collector: &mut Collector<'_>) {
         };
         collector.keep(*link, edge);
     }
-    if collector.input.options.level != Level::Traced {
+    if all {
         for (node, uses) in &seen.files {
             if uses.opens {
                 keep_alike(collector, *node);
@@ -64,6 +73,14 @@ pub(super) fn add(collector: &mut Collector<'_>) {
             keep_listed(collector, *directory);
         }
     }
+}
+
+/// Whether a file that was opened could be the text of a program: then all that it names may be used. A
+/// library was needed already by whoever loaded it, and settings name what is switched off as well.
+fn is_source(collector: &Collector<'_>, node: NodeId) -> bool {
+    let is_setting = collector.tree().path(node).starts_with(b"etc/");
+    let first = collector.read(node, 256).unwrap_or_default();
+    !is_setting && !first.is_empty() && !first.contains(&0)
 }
 
 /// The part of a trace that is about files of the image.
@@ -114,6 +131,16 @@ impl Seen {
         }
         seen
     }
+
+    /// Whether the directory of a file was listed, and then each of its files asked about.
+    fn is_enumerated(&self, collector: &Collector<'_>, node: NodeId) -> bool {
+        let tree = collector.tree();
+        let directory = tree.parent(node);
+        let all = || tree.children(directory);
+        self.listed.contains(&directory)
+            && all().len() >= FEW
+            && all().iter().all(|file| self.files.contains_key(file))
+    }
 }
 
 impl Uses {
@@ -126,16 +153,9 @@ impl Uses {
         }
     }
 
-    /// Whether a file was come across in a listing and nothing was done with it.
-    fn only_listed(
-        self,
-        collector: &Collector<'_>,
-        listed: &BTreeSet<NodeId>,
-        node: NodeId,
-    ) -> bool {
-        let tree = collector.tree();
-        let used = self.runs || self.opens || (self.writes && !tree.is_directory(node));
-        !used && listed.contains(&tree.parent(node))
+    /// Whether nothing was done with a file but to ask about it.
+    fn is_passing(self, collector: &Collector<'_>, node: NodeId) -> bool {
+        !(self.runs || self.opens || (self.writes && !collector.tree().is_directory(node)))
     }
 }
 

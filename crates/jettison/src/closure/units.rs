@@ -154,7 +154,7 @@ pub(super) fn holds(collector: &mut Collector<'_>, node: NodeId, edge: &Edge) ->
         return false;
     }
     match edge.evidence {
-        Evidence::Include | Evidence::Repaired | Evidence::Needed | Evidence::Dlopen => false,
+        Evidence::Include | Evidence::Needed | Evidence::Dlopen => false,
         Evidence::Package if level == Level::Package => false,
         Evidence::Entrypoint
         | Evidence::Interpreter
@@ -162,7 +162,8 @@ pub(super) fn holds(collector: &mut Collector<'_>, node: NodeId, edge: &Edge) ->
         | Evidence::Spawn
         | Evidence::Path
         | Evidence::Symlink
-        | Evidence::Traced => {
+        | Evidence::Traced
+        | Evidence::Repaired => {
             let seen = edge.evidence == Evidence::Traced;
             if unit.extent == Extent::Single {
                 return false;

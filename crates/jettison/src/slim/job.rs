@@ -11,7 +11,7 @@ use image::{FileSystem, Image, LoadOptions, Store};
 use sandbox::Trace;
 
 use super::cache::{Remembered, Slot};
-use super::repair::{self, ROUNDS, Repair};
+use super::repair::{self, Missed, ROUNDS, Repair, Sides};
 use super::report::{self, Summary};
 use super::{Error, Plan, Seen, plan, write};
 use crate::closure::Options;
@@ -124,7 +124,8 @@ impl Job<'_> {
         if let (Some(proof), Some(expected), Some((remembered, image))) =
             (&proof, &mut expected, remembered)
         {
-            let (compared, missed) = self.compare(proof, expected, &image, None)?;
+            let nothing = BTreeSet::new();
+            let (compared, missed) = self.compare(proof, expected, &image, None, &nothing)?;
             if missed.is_empty() {
                 return Ok(Finished {
                     verdict: Some(compared),
@@ -146,8 +147,9 @@ impl Job<'_> {
             let (Some(proof), Some(expected)) = (&proof, &mut expected) else {
                 break (made, plan);
             };
+            let packages = Some(&plan.packages);
             let (compared, missed) =
-                self.compare(proof, expected, &made.image, Some(&plan.packages))?;
+                self.compare(proof, expected, &made.image, packages, &repairs)?;
             verdict = Some(compared);
             if !repair::is_new(&missed, &repairs) || round == ROUNDS {
                 break (made, plan);
@@ -216,7 +218,8 @@ impl Job<'_> {
         expected: &mut Expected<'_>,
         image: &Image,
         packages: Option<&PackageDb>,
-    ) -> Result<(Verdict, std::collections::BTreeMap<Vec<u8>, Repair>), JobError> {
+        before: &BTreeSet<Vec<u8>>,
+    ) -> Result<(Verdict, Missed), JobError> {
         let files = FileSystem::load(image, self.load)?;
         let subject = Subject {
             name: self.result_name,
@@ -234,9 +237,17 @@ impl Job<'_> {
                 &own
             }
         };
-        let missed = compared
-            .trace
-            .map(|trace| repair::missed(original, &files, packages, self.options, &trace));
+        let same = compared.verdict.same;
+        let missed = compared.trace.map(|trace| {
+            let sides = Sides {
+                original,
+                slim: &files,
+                packages,
+                options: self.options,
+                traces: (expected.trace.as_ref(), &trace),
+            };
+            sides.missed(same, before)
+        });
         Ok((compared.verdict, missed.unwrap_or_default()))
     }
 }

@@ -1,17 +1,18 @@
 //! What a slim image was found to lack, by watching it while it is proven.
 //!
 //! A look-up that fails there and would have succeeded on the original is a file
-//! that the search has missed. It is put back, and the proof is run again.
+//! that the search has missed. It is put back, and the proof is run again. What a
+//! user has excluded is not.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use image::FileSystem;
 use layer::tree::resolve::Lookup;
 use layer::{NodeId, display};
-use sandbox::{Access, Outcome, Trace};
+use sandbox::{AccessKind, Outcome, Trace};
 use serde::{Deserialize, Serialize};
 
-use crate::closure::{Options, matches_any};
+use crate::closure::{self, Options};
 use crate::packages::PackageDb;
 
 /// How often a slim image is made again before it is given up.
@@ -33,42 +34,81 @@ pub struct Repair {
     pub mechanism: String,
 }
 
-/// Returns what programs of the slim image looked for in vain although the original has it, unless the
-/// user has excluded it.
-pub(super) fn missed(
-    original: &FileSystem,
-    slim: &FileSystem,
-    packages: &PackageDb,
-    options: &Options,
-    trace: &Trace,
-) -> BTreeMap<Vec<u8>, Repair> {
-    let failed =
-        |access: &&Access| matches!(access.outcome, Outcome::Missing | Outcome::NotADirectory);
-    let mut found = BTreeMap::new();
-    for access in trace.accesses.iter().filter(failed) {
-        let tree = &original.tree;
-        let Ok(there) = tree.resolve_at(tree.root(), &access.path, Lookup::STAT) else {
-            continue;
-        };
-        let path = tree.absolute(there.node);
-        let excluded = [&path, &access.path].map(|path| matches_any(&options.exclude, path));
-        if excluded.contains(&true) || slim.tree.resolve(&access.path).is_ok() {
-            continue;
+/// What is missed, by the path that was asked for.
+pub(super) type Missed = BTreeMap<Vec<u8>, Repair>;
+
+/// Both sides of a comparison.
+pub(super) struct Sides<'a> {
+    pub(super) original: &'a FileSystem,
+    pub(super) slim: &'a FileSystem,
+    pub(super) packages: &'a PackageDb,
+    pub(super) options: &'a Options,
+    /// What programs of the original asked for, and those of the slim image.
+    pub(super) traces: (Option<&'a Trace>, &'a Trace),
+}
+
+impl Sides<'_> {
+    /// Returns what the slim image is found to lack although the original has it, unless the user has
+    /// excluded it. First what its programs looked for in vain. If they answer differently, also what those
+    /// of the original used: a program that reads a directory first looks for nothing that is not there.
+    /// And if that explains nothing, what is missing in directories that they have read.
+    pub(super) fn missed(&self, same: bool, before: &BTreeSet<Vec<u8>>) -> Missed {
+        let mut missed = Missed::new();
+        let (original, slim) = self.traces;
+        for access in &slim.accesses {
+            if matches!(access.outcome, Outcome::Missing | Outcome::NotADirectory) {
+                self.add(&mut missed, &access.path, &access.by);
+            }
         }
-        let owner = packages.owner(there.node);
-        found.entry(access.path.clone()).or_insert_with(|| Repair {
-            path: display(&access.path).into_owned(),
-            by: display(&access.by).into_owned(),
-            package: owner.map(|id| packages.package(id).name.clone()),
-            mechanism: mechanism(original, there.node).to_owned(),
+        if same {
+            return missed;
+        }
+        for access in original.into_iter().flat_map(|trace| &trace.accesses) {
+            if access.outcome == Outcome::Found {
+                self.add(&mut missed, &access.path, &access.by);
+            }
+        }
+        if is_new(&missed, before) {
+            return missed;
+        }
+        let listed = slim
+            .accesses
+            .iter()
+            .filter(|access| access.kind == AccessKind::List && access.outcome == Outcome::Found);
+        for access in listed {
+            for path in closure::children_of_own(&self.original.tree, &access.path) {
+                self.add(&mut missed, &path, &access.by);
+            }
+        }
+        missed
+    }
+
+    fn add(&self, missed: &mut Missed, asked: &[u8], by: &[u8]) {
+        let tree = &self.original.tree;
+        let Ok(there) = tree.resolve_at(tree.root(), asked, Lookup::STAT) else {
+            return;
+        };
+        if self.slim.tree.resolve(asked).is_ok() {
+            return;
+        }
+        let path = tree.absolute(there.node);
+        let excluded = |path: &[u8]| closure::matches_any(&self.options.exclude, path);
+        if excluded(&path) || excluded(asked) {
+            return;
+        }
+        let owner = self.packages.owner(there.node);
+        missed.entry(asked.to_vec()).or_insert_with(|| Repair {
+            path: display(asked).into_owned(),
+            by: display(by).into_owned(),
+            package: owner.map(|id| self.packages.package(id).name.clone()),
+            mechanism: mechanism(self.original, there.node).to_owned(),
         });
     }
-    found
 }
 
 /// Returns whether anything is missed that was not put back before, to no avail.
-pub(super) fn is_new(found: &BTreeMap<Vec<u8>, Repair>, before: &BTreeSet<Vec<u8>>) -> bool {
-    found.keys().any(|path| !before.contains(path))
+pub(super) fn is_new(missed: &Missed, before: &BTreeSet<Vec<u8>>) -> bool {
+    missed.keys().any(|path| !before.contains(path))
 }
 
 /// Returns which module of the closure finds such files.

@@ -214,7 +214,7 @@ impl<'t> Scan<'t> {
                     return;
                 }
                 b'$' if self.peek(1) == b'{' => {
-                    if whole && self.loads() {
+                    if whole && self.loads_computed() {
                         self.computed(start, self.at);
                     }
                     self.at += 2;
@@ -250,9 +250,6 @@ impl<'t> Scan<'t> {
     }
 
     fn computed(&mut self, start: usize, end: usize) {
-        if !self.loads_computed() {
-            return;
-        }
         match literal(&self.text[start..end], None, true) {
             Some(prefix) => self.source.prefixes.push(prefix.text),
             None => self.source.is_dynamic = true,
@@ -263,14 +260,16 @@ impl<'t> Scan<'t> {
         let from = self.before == Before::Name && self.word == b"from" && !self.was_dot;
         let import = self.before == Before::Keyword && self.word == b"import" && !self.was_dot;
         let first = self.brackets.last().is_some_and(|bracket| bracket.is_empty);
-        let loads = self.loads();
+        let (loads, loads_computed) = (self.loads(), self.loads_computed());
         self.follow(Before::Value);
         let text = &self.text[start..end];
         // `require("a" + b)`: the argument goes on.
         let rest = &self.text[self.at..];
         let next = rest.iter().find(|b| !b.is_ascii_whitespace());
         if loads && !matches!(next, Some(b')' | b',') | None) {
-            self.computed(start, end);
+            if loads_computed {
+                self.computed(start, end);
+            }
             return;
         }
         let callee = self

@@ -289,7 +289,7 @@ impl<'t> Scan<'t> {
                         b"import" => next = Some(self.import(indent, skipped)),
                         b"from" => next = Some(self.import_from(indent, skipped)),
                         b"if" | b"elif" => next = Some(self.condition(indent)),
-                        _ => {}
+                        _ => self.name(name, previous),
                     }
                 }
                 Token::Text(text, computed) => {
@@ -410,6 +410,7 @@ impl<'t> Scan<'t> {
                     token = self.lexer.next();
                 }
                 Token::Name(name) => {
+                    self.name(name, Token::Line);
                     names.push(String::from_utf8_lossy(name).into_owned());
                     token = self.lexer.next();
                 }

@@ -124,10 +124,7 @@ fn resolve(collector: &Collector<'_>, from: NodeId, name: &str) -> Option<Found>
     };
     loop {
         if tree.name(at) != b"node_modules" {
-            if let Some(found) = tree
-                .child(at, b"node_modules")
-                .and_then(|top| entry(tree, top, name))
-            {
+            if let Some(found) = entry(tree, at, &format!("node_modules/{name}")) {
                 return Some(found);
             }
         }

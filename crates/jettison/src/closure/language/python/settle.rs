@@ -189,13 +189,48 @@ fn activate(collector: &mut Collector<'_>) -> bool {
         .iter()
         .flat_map(|number| environments[*number].sites.iter().copied())
         .collect();
+    let prefixes: BTreeSet<NodeId> = new
+        .iter()
+        .filter_map(|number| environments[*number].virtual_prefix)
+        .collect();
     collector.python.active.extend(new);
     collector.python.done = 0;
+    for prefix in prefixes {
+        keep_prefix(collector, prefix);
+    }
     for site in sites {
         start_up(collector, site);
     }
     words_of_config(collector);
     true
+}
+
+/// Keeps what makes a directory a virtual environment: its settings, by which the
+/// interpreter knows it (PEP 405), and the links to its interpreter and libraries.
+fn keep_prefix(collector: &mut Collector<'_>, prefix: NodeId) {
+    let tree = collector.tree();
+    let bin = tree.child(prefix, b"bin");
+    let programs = bin
+        .map(|bin| tree.children(bin))
+        .unwrap_or_default()
+        .into_iter();
+    let pythons = programs.filter(|node| tree.name(*node).starts_with(b"py"));
+    let links = tree
+        .children(prefix)
+        .into_iter()
+        .filter(|node| tree.link_target(*node).is_some());
+    let settings = tree.child(prefix, b"pyvenv.cfg");
+    for node in pythons.chain(links).chain(settings).collect::<Vec<_>>() {
+        let detail = "the environment of the interpreter".to_owned();
+        collector.keep(
+            node,
+            Edge {
+                from: Some(prefix),
+                evidence: Evidence::Module,
+                detail,
+            },
+        );
+    }
 }
 
 /// Returns whether a base interpreter is run by itself, and not by way of a
