@@ -31,8 +31,6 @@ pub struct Import {
     pub module: String,
     /// What is imported from it, each of which may be a module.
     pub names: Vec<String>,
-    /// Whether it stands below `try`, in a function or under a condition.
-    pub is_indented: bool,
 }
 
 /// Reads a Python source. Anything is accepted; what makes no sense is passed over.
@@ -286,8 +284,8 @@ impl<'t> Scan<'t> {
                     begins = false;
                     let skipped = self.skip_deeper_than.is_some();
                     match name {
-                        b"import" => next = Some(self.import(indent, skipped)),
-                        b"from" => next = Some(self.import_from(indent, skipped)),
+                        b"import" => next = Some(self.import(skipped)),
+                        b"from" => next = Some(self.import_from(skipped)),
                         b"if" | b"elif" => next = Some(self.condition(indent)),
                         _ => self.name(name, previous),
                     }
@@ -303,10 +301,10 @@ impl<'t> Scan<'t> {
                 }
                 Token::Name(name) => self.name(name, previous),
             }
-            if !matches!(token, Token::Sign(b'(' | b'[' | b'{') | Token::Line) {
-                if let Some(bracket) = self.brackets.last_mut() {
-                    bracket.is_empty = false;
-                }
+            if !matches!(token, Token::Sign(b'(' | b'[' | b'{') | Token::Line)
+                && let Some(bracket) = self.brackets.last_mut()
+            {
+                bracket.is_empty = false;
             }
             previous = token;
             token = match next {
@@ -354,7 +352,7 @@ impl<'t> Scan<'t> {
         }
     }
 
-    fn import(&mut self, indent: usize, skipped: bool) -> Token<'t> {
+    fn import(&mut self, skipped: bool) -> Token<'t> {
         let mut token = self.lexer.next();
         loop {
             let (module, after) = self.dotted(token);
@@ -367,7 +365,6 @@ impl<'t> Scan<'t> {
                     level: 0,
                     module,
                     names: Vec::new(),
-                    is_indented: indent > 0,
                 });
             }
             if token == Token::Name(b"as") {
@@ -381,7 +378,7 @@ impl<'t> Scan<'t> {
         }
     }
 
-    fn import_from(&mut self, indent: usize, skipped: bool) -> Token<'t> {
+    fn import_from(&mut self, skipped: bool) -> Token<'t> {
         let mut level = 0;
         let mut token = self.lexer.next();
         while token == Token::Sign(b'.') {
@@ -419,12 +416,10 @@ impl<'t> Scan<'t> {
             }
         }
         if !skipped && (level > 0 || !module.is_empty()) {
-            let is_indented = indent > 0;
             self.source.imports.push(Import {
                 level,
                 module,
                 names,
-                is_indented,
             });
         }
         match token {

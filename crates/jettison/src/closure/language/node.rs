@@ -2,6 +2,7 @@
 //!
 //! - `index`: what is installed, and which files are of what;
 //! - `manifest`: `package.json`;
+//! - `reach`: which modules of an application are run;
 //! - `settle`: which packages are needed, by what is required and declared.
 //!
 //! Node.js itself is one program: what it needs besides stands in it, such as the
@@ -10,6 +11,7 @@
 
 mod index;
 mod manifest;
+mod reach;
 mod settle;
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
@@ -158,11 +160,10 @@ fn is_source(collector: &Collector<'_>, node: NodeId, first: &[u8]) -> bool {
     {
         return true;
     }
-    let Script::Of(interpreter) = first
-        .starts_with(b"#!")
-        .then(|| collector.interpreter(node))
-        .unwrap_or(Script::No)
-    else {
+    if !first.starts_with(b"#!") {
+        return false;
+    }
+    let Script::Of(interpreter) = collector.interpreter(node) else {
         return false;
     };
     collector.tree().name(interpreter).starts_with(b"node")

@@ -1,18 +1,23 @@
 //! Python: the standard library of an interpreter, and the distributions that
 //! are imported.
 //!
-//! - `index`: what is installed, and which files are of what;
-//! - `distribution`: the formats in which distributions describe themselves;
+//! - `index`, `site`: what is installed, and which files are of what;
+//! - `distribution`, `marker`: the formats in which distributions describe themselves;
 //! - `library`: which parts of the standard library few programs need;
-//! - `settle`: which distributions are needed, by what is imported and required.
+//! - `environments`: which interpreters and virtual environments are used;
+//! - `modules`, `settle`: which distributions are needed, by what is imported and required.
 //!
 //! This module looks at sources: each says what it imports, what it names, and
 //! which programs and libraries it asks for.
 
 mod distribution;
+mod environments;
 mod index;
 mod library;
+mod marker;
+mod modules;
 mod settle;
+mod site;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
@@ -92,11 +97,11 @@ impl Language for Python {
 
     fn prepare(&self, collector: &mut Collector<'_>) {
         collector.python.index = index::build(collector);
-        settle::index_hooks(collector);
+        environments::index_hooks(collector);
     }
 
     fn keep(&self, collector: &mut Collector<'_>, interpreter: NodeId) {
-        settle::keep_library(collector, interpreter);
+        environments::keep_library(collector, interpreter);
     }
 
     fn examine(

@@ -89,12 +89,12 @@ const NEVER: &[&str] = &["config-*/**", "*.a", "**/*.exe", "**/*.pyi"];
 /// nothing for what stays. `None` within means that nobody needs it.
 pub(super) fn part_of(path: &[u8]) -> Option<Option<usize>> {
     let matches = |pattern: &&str| glob_matches(pattern.as_bytes(), path);
-    if NEVER.iter().any(|pattern| matches(&pattern)) {
+    if NEVER.iter().any(&matches) {
         return Some(None);
     }
     let part = PARTS
         .iter()
-        .position(|part| part.files.iter().any(|pattern| matches(&pattern)))?;
+        .position(|part| part.files.iter().any(&matches))?;
     Some(Some(part))
 }
 
