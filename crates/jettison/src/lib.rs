@@ -4,6 +4,7 @@
 //! - [`loader`]: which files the dynamic loader of an image would load, and why.
 //! - [`packages`]: who owns what, and what is truthfully left of it.
 //! - [`script`]: what a shell script may run and read.
+//! - [`source`]: what sources of languages that are read at run time import and say.
 //! - [`closure`]: all of these together: which files are needed, and the reason for each.
 //!
 //! - [`slim`]: the main job, made of all of these.
@@ -27,6 +28,7 @@ pub mod packages;
 pub mod probe;
 pub mod script;
 pub mod slim;
+pub mod source;
 pub mod squash;
 pub mod trace;
 pub mod verify;
