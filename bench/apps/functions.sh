@@ -57,6 +57,28 @@ ready() {
 }
 listens() { (exec 3<> "/dev/tcp/$(address)/$1"); }
 
+# without_root PATTERN: such processes run in the container, none of them as root.
+without_root() {
+  docker top "$container" -eo pid,user,args | awk -v pattern="$1" '
+    NR > 1 && $0 ~ pattern { found = 1; if ($2 == "root") { print; bad = 1 } }
+    END { if (!found) print "no such process"; exit bad || !found }'
+}
+
+# certificate: key.pem and cert.pem for localhost in the work directory.
+certificate() {
+  [ -f cert.pem ] || openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost \
+    -addext subjectAltName=DNS:localhost,IP:127.0.0.1 -keyout key.pem -out cert.pem 2> /dev/null
+  chmod 644 key.pem
+}
+
+# serve_tls PORT: the work directory at https://127.0.0.1:PORT until the check ends.
+serve_tls() {
+  certificate
+  openssl s_server -quiet -accept "127.0.0.1:$1" -WWW -key key.pem -cert cert.pem > server.log 2>&1 < /dev/null &
+  trap 'kill $!' EXIT
+  sleep 1
+}
+
 # ends SECONDS: the container's exit code once it has ended by itself.
 ends() { timeout "$1" docker wait "$container"; }
 
