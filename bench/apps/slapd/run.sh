@@ -20,7 +20,7 @@ directory /var/lib/ldap
 index uid,cn eq,sub
 overlay memberof
 CONF
-  slaptest -f /tmp/slapd.conf -F /etc/ldap/slapd.d > /dev/null 2>&1 || slaptest -u -f /tmp/slapd.conf -F /etc/ldap/slapd.d
+  slaptest -u -f /tmp/slapd.conf -F /etc/ldap/slapd.d
   slapadd -F /etc/ldap/slapd.d -b dc=shop,dc=test -l /opt/base.ldif
   touch /var/lib/ldap/.ready
   chown -R openldap:openldap /var/lib/ldap /etc/ldap/slapd.d
