@@ -51,7 +51,7 @@ class Orders {
     }
 
     @GetMapping("/zone")
-    String zone(@RequestParam String name) {
+    String zone(@RequestParam("name") String name) {
         return LocalDateTime.ofInstant(Instant.parse("2024-07-01T12:00:00Z"), ZoneId.of(name)).toString();
     }
 
