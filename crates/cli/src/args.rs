@@ -90,6 +90,7 @@ pub(crate) enum Command {
     Verify(Box<commands::verify::Args>),
     Why(commands::why::Args),
     Run(Box<commands::run::Args>),
+    Trace(Box<commands::trace::Args>),
     Copy(commands::copy::Args),
     Pull(commands::pull::Args),
     Push(commands::push::Args),

@@ -33,6 +33,10 @@ pub(crate) struct ProbeFlags {
     /// Run a command of this machine in the container's network; exit codes are compared (repeatable)
     #[arg(long, value_name = "COMMAND")]
     host: Vec<String>,
+    /// Run a test suite of yours in the container's network; it may take half an hour, and JETTISON_IMAGE
+    /// says which image it is run against (repeatable)
+    #[arg(long, value_name = "COMMAND")]
+    probe_suite: Vec<String>,
     /// Connect to a port (repeatable)
     #[arg(long, value_name = "PORT")]
     tcp: Vec<u16>,
@@ -65,6 +69,7 @@ impl ProbeFlags {
         probes.extend(self.http.iter().cloned().map(Probe::http));
         probes.extend(self.exec.iter().cloned());
         probes.extend(self.host.iter().map(|line| Probe::host(line)));
+        probes.extend(self.probe_suite.iter().map(|line| Probe::suite(line)));
         if self.compare_output {
             for probe in &mut probes {
                 probe.compare = probe::Compare::Output;
@@ -158,13 +163,7 @@ pub(crate) fn prove(
     let images = (original.image, other.image);
     let (first, second) = (read(session, original)?, read(session, other)?);
     let ids = IdMapping::detect(&Caller::current());
-    let surroundings = Surroundings {
-        ids: &ids,
-        scratch: session.scratch(),
-        env: environment::all(),
-        cwd: std::env::current_dir()?,
-        progress: session.ui,
-    };
+    let surroundings = surroundings(session, &ids)?;
     let subject = |name, image, files| Subject { name, image, files };
     let verdict = verify(
         subject(names.0, images.0, &first),
@@ -174,6 +173,20 @@ pub(crate) fn prove(
     );
     session.ui.end();
     Ok(verdict?)
+}
+
+/// Returns where containers run.
+pub(crate) fn surroundings<'a>(
+    session: &'a Session<'_>,
+    ids: &'a IdMapping,
+) -> anyhow::Result<Surroundings<'a>> {
+    Ok(Surroundings {
+        ids,
+        scratch: session.scratch(),
+        env: environment::all(),
+        cwd: std::env::current_dir()?,
+        progress: session.ui,
+    })
 }
 
 fn read(session: &Session<'_>, side: Side<'_>) -> anyhow::Result<FileSystem> {

@@ -1,6 +1,6 @@
 //! The work list: files are kept with a reason, and each is looked at once.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 
 use layer::tree::resolve::{Lookup, Unresolved};
 use layer::{Content, NodeId, NodeKind, Tree};
@@ -9,6 +9,7 @@ use super::{Closure, Edge, Error, Evidence, Graph, Input, Missing};
 use crate::closure::facts::Fact;
 use crate::loader::{Environment, Loader, Process};
 use crate::packages::PackageId;
+use crate::script::Dialect;
 
 /// What a file needs if it is a script.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,6 +55,14 @@ pub(super) struct Collector<'a> {
     pub(super) companions: BTreeSet<NodeId>,
     /// Directories of applications that users put there.
     pub(super) applications: HashSet<NodeId>,
+    /// Files that stay exactly as they are, and the directories that hold them.
+    pub(super) preserved: HashSet<NodeId>,
+    /// Parts of shell scripts, read with `.` or `source`.
+    pub(super) sourced: HashMap<NodeId, Dialect>,
+    /// Shared objects of the image by their names, once somebody wants to know.
+    pub(super) objects: Option<HashMap<Vec<u8>, Vec<NodeId>>>,
+    /// What a proof found missing.
+    pub(super) repaired: HashSet<NodeId>,
     /// Interpreters of scripts that are no shell's.
     pub(super) interpreters: BTreeSet<NodeId>,
     /// Interpreters, and libraries that are one, whose language is known.
@@ -99,6 +108,10 @@ impl<'a> Collector<'a> {
             strong: HashSet::new(),
             companions: BTreeSet::new(),
             applications: HashSet::new(),
+            preserved: HashSet::new(),
+            sourced: HashMap::new(),
+            objects: None,
+            repaired: HashSet::new(),
             interpreters: BTreeSet::new(),
             runtimes: HashSet::new(),
             certain: HashSet::new(),
@@ -118,6 +131,18 @@ impl<'a> Collector<'a> {
     /// only if its interpreter is kept for another reason.
     pub(super) fn keep(&mut self, node: NodeId, edge: Edge) {
         let strong = self.is_strong(&edge);
+        self.keep_so(node, edge, strong);
+    }
+
+    /// Keeps a file that was seen to be used.
+    pub(super) fn keep_for_certain(&mut self, node: NodeId, edge: Edge) {
+        self.keep_so(node, edge, true);
+    }
+
+    fn keep_so(&mut self, node: NodeId, edge: Edge, strong: bool) {
+        if !self.input.options.level.allows(edge.evidence) {
+            return;
+        }
         if self.graph.keeps(node) {
             if strong && self.strong.insert(node) {
                 self.graph.replace(node, edge);
@@ -129,6 +154,8 @@ impl<'a> Collector<'a> {
             match self.interpreter(node) {
                 Script::No => {}
                 Script::Of(interpreter) if self.graph.keeps(interpreter) => {}
+                // Settings name it: programs check that it is there, and seldom run it.
+                _ if edge.evidence == Evidence::Path => {}
                 Script::Of(interpreter) => {
                     self.optional.push(Optional {
                         node,
@@ -165,6 +192,7 @@ impl<'a> Collector<'a> {
             | Evidence::Application
             | Evidence::ScriptCommand
             | Evidence::ConfigUser
+            | Evidence::Repaired
             | Evidence::Include => true,
             Evidence::Interpreter
             | Evidence::Needed
@@ -178,6 +206,18 @@ impl<'a> Collector<'a> {
     /// Returns whether a file is needed for certain.
     pub(super) fn is_kept_for_certain(&self, node: NodeId) -> bool {
         self.strong.contains(&node)
+    }
+
+    /// Returns whether a file is the user's own and needed for certain: part of the application.
+    pub(super) fn is_own(&self, node: NodeId) -> bool {
+        let is_setting = self.tree().path(node).starts_with(b"etc/");
+        self.strong.contains(&node) && self.is_unpackaged(node) && !is_setting
+    }
+
+    /// Returns whether the user put a file there: no package owns it, and there are packages.
+    pub(super) fn is_unpackaged(&self, node: NodeId) -> bool {
+        let packages = self.input.packages;
+        packages.packages().len() > 0 && packages.owner(node).is_none()
     }
 
     /// Returns what a file needs if it is a script.
@@ -317,11 +357,17 @@ impl<'a> Collector<'a> {
             NodeKind::File(content) if content.size > 0 => {
                 let first = self.read(node, 256)?;
                 if first.starts_with(b"\x7fELF") {
-                    super::program::examine(self, node)
-                } else if super::language::examine(self, node, &first)? {
+                    return super::program::examine(self, node);
+                }
+                if self.is_own(node) && !first.contains(&0) {
+                    super::text::examine_own(self, node)?;
+                }
+                if super::language::examine(self, node, &first)? {
                     Ok(())
                 } else if first.starts_with(b"#!") {
                     super::script::examine(self, node, &first)
+                } else if super::script::examine_part(self, node)? {
+                    Ok(())
                 } else {
                     super::text::examine(self, node, &first)
                 }
@@ -338,26 +384,25 @@ impl<'a> Collector<'a> {
     pub(super) fn finish(self) -> Closure {
         let mut graph = self.graph;
         let tree = &self.input.files.tree;
-        let patterns = &self.input.options.exclude;
-        if !patterns.is_empty() {
-            let excluded: Vec<NodeId> = graph
-                .nodes()
-                .iter()
-                .copied()
-                .filter(|node| {
-                    let path = tree.absolute(*node);
-                    patterns
-                        .iter()
-                        .any(|p| super::directories::glob_matches(p.as_bytes(), &path))
-                })
-                .collect();
-            for node in excluded.into_iter().flat_map(|top| tree.walk(top)) {
-                graph.drop(node);
+        let options = self.input.options;
+        for (patterns, spared) in [
+            (&options.exclude, &self.preserved),
+            (&options.overlook, &self.repaired),
+        ] {
+            let matching: Vec<NodeId> = match patterns.is_empty() {
+                true => Vec::new(),
+                false => graph.nodes().to_vec(),
+            };
+            for node in matching {
+                if super::matches_any(patterns, &tree.absolute(node)) && !spared.contains(&node) {
+                    graph.drop(node);
+                }
             }
         }
         Closure {
             graph,
             missing: self.missing.into_iter().collect(),
+            preserved: self.preserved,
         }
     }
 }

@@ -7,9 +7,10 @@
 //! depend on) are taken apart file by file instead: they are the base that
 //! slimming is about.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 
 use layer::NodeId;
+use layer::tree::InodeId;
 
 use super::collector::{Collector, Script};
 use super::directories::{is_shared, is_wanted};
@@ -24,8 +25,8 @@ pub(super) fn base(packages: &PackageDb) -> BTreeSet<PackageId> {
     packages.depends_closure(required.map(|(id, _)| id))
 }
 
-/// A program was kept: so is the data of its package, and that of the packages
-/// of data (`Architecture: all`, `noarch`) that it depends on.
+/// A program was kept: so is the data of its package, and that of the packages that it depends on if they
+/// hold data (`Architecture: all`, `noarch`) or are built from the same source.
 pub(super) fn program_found(collector: &mut Collector<'_>, program: NodeId) {
     let packages = collector.input.packages;
     let Some(owner) = packages.owner(program) else {
@@ -37,11 +38,12 @@ pub(super) fn program_found(collector: &mut Collector<'_>, program: NodeId) {
             continue;
         }
         keep_data(collector, id, from, |_| true);
+        // Programs of one source are made to work together: a server and the tools that control it.
+        let source = &packages.package(id).source.name;
         let data = packages.dependencies(id).iter().filter(|dependency| {
-            matches!(
-                packages.package(**dependency).architecture.as_str(),
-                "all" | "noarch"
-            )
+            let package = packages.package(**dependency);
+            let same = !source.is_empty() && package.source.name == *source;
+            same || matches!(package.architecture.as_str(), "all" | "noarch")
         });
         pending.extend(data.map(|dependency| (*dependency, from)));
     }
@@ -110,6 +112,22 @@ pub(super) fn is_program_in_path(collector: &Collector<'_>, node: NodeId) -> boo
     in_path && tree.mode(node) & 0o111 != 0 && tree.content(node).is_some()
 }
 
+/// Has the programs of packages that somebody asked for by name looked at as companions: a client beside a
+/// server was installed to be used in the container.
+pub(super) fn asked_for(collector: &mut Collector<'_>) {
+    let packages = collector.input.packages;
+    for (id, package) in packages.packages() {
+        if !package.manual || collector.base.contains(&id) {
+            continue;
+        }
+        for node in packages.files(id) {
+            if is_program_in_path(collector, *node) && collector.interpreter(*node) == Script::No {
+                collector.companions.insert(*node);
+            }
+        }
+    }
+}
+
 /// Bytes that a companion may add.
 ///
 /// What comes in the same package as a program (`ffprobe` beside `ffmpeg`,
@@ -121,6 +139,7 @@ const COMPANION: u64 = 1_000_000;
 /// Decides on what depends on everything else: scripts of packages are kept if
 /// their interpreters are, companions if they are cheap. Until nothing changes.
 pub(super) fn settle(collector: &mut Collector<'_>) -> Result<(), Error> {
+    let tree = collector.tree();
     loop {
         let waiting = std::mem::take(&mut collector.optional);
         let (ready, waiting): (Vec<_>, Vec<_>) = waiting
@@ -131,9 +150,19 @@ pub(super) fn settle(collector: &mut Collector<'_>) -> Result<(), Error> {
             .into_iter()
             .map(|script| (script.node, script.edge))
             .collect();
+        let inodes = collector
+            .graph
+            .nodes()
+            .iter()
+            .map(|node| tree.inode(*node))
+            .collect();
         for node in std::mem::take(&mut collector.companions) {
-            if cost(collector, node)? <= COMPANION {
-                let (from, detail) = (sibling(collector, node), "of the same package".to_owned());
+            if cost(collector, node, &inodes)? <= COMPANION {
+                let from = sibling(collector, node);
+                let detail = match from {
+                    Some(_) => "of the same package".to_owned(),
+                    None => "of a package that was asked for".to_owned(),
+                };
                 found.push((
                     node,
                     Edge {
@@ -154,8 +183,46 @@ pub(super) fn settle(collector: &mut Collector<'_>) -> Result<(), Error> {
     }
 }
 
-/// Returns the bytes that a program and its libraries would add.
-fn cost(collector: &Collector<'_>, program: NodeId) -> Result<u64, Error> {
+/// Keeps whole every package of which a file was kept for more than being in everybody's way.
+pub(super) fn complete(collector: &mut Collector<'_>) -> Result<(), Error> {
+    let tree = collector.tree();
+    let used: BTreeSet<(PackageId, NodeId)> = collector
+        .graph
+        .nodes()
+        .iter()
+        .filter(|node| !tree.is_directory(**node))
+        .filter(|node| {
+            let reason = collector.graph.reason(**node);
+            reason.is_some_and(|edge| edge.evidence != Evidence::System)
+        })
+        .filter_map(|node| Some((collector.input.packages.owner(*node)?, *node)))
+        .collect();
+    let mut last = None;
+    for (id, from) in used {
+        if last.replace(id) == Some(id) {
+            continue;
+        }
+        let packages = collector.input.packages;
+        let detail = packages.package(id).name.clone();
+        for node in packages.files(id) {
+            let edge = Edge {
+                from: Some(from).filter(|from| from != node),
+                evidence: Evidence::Package,
+                detail: detail.clone(),
+            };
+            collector.keep(*node, edge);
+        }
+    }
+    collector.run()?;
+    settle(collector)
+}
+
+/// Returns the bytes that a program and its libraries would add to files with these inodes.
+fn cost(
+    collector: &Collector<'_>,
+    program: NodeId,
+    inodes: &HashSet<InodeId>,
+) -> Result<u64, Error> {
     let tree = collector.tree();
     let first = collector.read(program, 4)?;
     let objects = match collector.process(program) {
@@ -165,8 +232,8 @@ fn cost(collector: &Collector<'_>, program: NodeId) -> Result<u64, Error> {
     let added = objects.iter().chain([&program]).collect::<BTreeSet<_>>();
     Ok(added
         .into_iter()
-        .filter(|n| !collector.graph.keeps(**n))
-        .map(|n| tree.size(*n))
+        .filter(|node| !inodes.contains(&tree.inode(**node)))
+        .map(|node| tree.size(*node))
         .sum())
 }
 
