@@ -9,13 +9,17 @@
 
 mod args;
 mod attach;
+mod build_input;
+mod build_output;
 mod commands;
 mod container_flags;
 mod environment;
 mod error;
 mod proof;
+mod render;
 mod session;
 mod size;
+mod tui;
 mod ui;
 
 use std::process::ExitCode;

@@ -30,6 +30,7 @@ mod program;
 mod roots;
 mod runtime;
 mod script;
+mod spoken;
 mod system;
 mod text;
 mod traced;

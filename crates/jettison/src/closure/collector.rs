@@ -57,6 +57,8 @@ pub(super) struct Collector<'a> {
     pub(super) applications: HashSet<NodeId>,
     /// Files that stay exactly as they are, and the directories that hold them.
     pub(super) preserved: HashSet<NodeId>,
+    /// Names of programs of packages that somebody installed by name, once it matters.
+    asked_for: Option<HashSet<Vec<u8>>>,
     /// Parts of shell scripts, read with `.` or `source`.
     pub(super) sourced: HashMap<NodeId, Dialect>,
     /// Shared objects of the image by their names, once somebody wants to know.
@@ -109,6 +111,7 @@ impl<'a> Collector<'a> {
             companions: BTreeSet::new(),
             applications: HashSet::new(),
             preserved: HashSet::new(),
+            asked_for: None,
             sourced: HashMap::new(),
             objects: None,
             repaired: HashSet::new(),
@@ -212,6 +215,25 @@ impl<'a> Collector<'a> {
     pub(super) fn is_own(&self, node: NodeId) -> bool {
         let is_setting = self.tree().path(node).starts_with(b"etc/");
         self.strong.contains(&node) && self.is_unpackaged(node) && !is_setting
+    }
+
+    /// Returns whether a name is that of a program of a package that somebody installed by name.
+    pub(super) fn asked_for(&mut self, name: &[u8]) -> bool {
+        let (packages, tree) = (self.input.packages, self.tree());
+        let names = self.asked_for.get_or_insert_with(|| {
+            let manual = packages
+                .packages()
+                .filter(|(id, package)| package.manual && !self.base.contains(id));
+            let files = manual.flat_map(|(id, _)| packages.files(id));
+            let in_path = |node: &&NodeId| {
+                [&b"bin"[..], b"sbin", b"games"].contains(&tree.name(tree.parent(**node)))
+            };
+            files
+                .filter(in_path)
+                .map(|node| tree.name(*node).to_vec())
+                .collect()
+        });
+        names.contains(name)
     }
 
     /// Returns whether the user put a file there: no package owns it, and there are packages.
@@ -359,8 +381,12 @@ impl<'a> Collector<'a> {
                 if first.starts_with(b"\x7fELF") {
                     return super::program::examine(self, node);
                 }
-                if self.is_own(node) && !first.contains(&0) {
-                    super::text::examine_own(self, node)?;
+                if self.is_unpackaged(node) && !first.contains(&0) {
+                    let own = self.is_own(node);
+                    if own {
+                        super::text::examine_own(self, node)?;
+                    }
+                    super::spoken::examine(self, node, &first, own)?;
                 }
                 if super::language::examine(self, node, &first)? {
                     Ok(())

@@ -12,7 +12,7 @@ use std::collections::{BTreeSet, HashSet};
 use layer::NodeId;
 use layer::tree::InodeId;
 
-use super::collector::{Collector, Script};
+use super::collector::{Collector, Optional, Script};
 use super::directories::{is_shared, is_wanted};
 use super::{Edge, Error, Evidence};
 use crate::packages::{PackageDb, PackageId};
@@ -121,8 +121,24 @@ pub(super) fn asked_for(collector: &mut Collector<'_>) {
             continue;
         }
         for node in packages.files(id) {
-            if is_program_in_path(collector, *node) && collector.interpreter(*node) == Script::No {
-                collector.companions.insert(*node);
+            if !is_program_in_path(collector, *node) {
+                continue;
+            }
+            match collector.interpreter(*node) {
+                Script::No => {
+                    collector.companions.insert(*node);
+                }
+                // Stays if its interpreter does.
+                Script::Of(interpreter) => collector.optional.push(Optional {
+                    node: *node,
+                    interpreter,
+                    edge: Edge {
+                        from: None,
+                        evidence: Evidence::Package,
+                        detail: format!("{} was asked for", package.name),
+                    },
+                }),
+                Script::Broken => {}
             }
         }
     }
