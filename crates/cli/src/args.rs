@@ -90,6 +90,7 @@ pub(crate) enum Command {
     Verify(Box<commands::verify::Args>),
     Why(commands::why::Args),
     Run(Box<commands::run::Args>),
+    Build(Box<commands::build::Args>),
     Analyze(Box<commands::analyze::Args>),
     Diff(commands::diff::Args),
     Squash(Box<commands::squash::Args>),

@@ -106,7 +106,7 @@ impl<'u> Session<'u> {
         Ok(())
     }
 
-    fn remote(&self) -> Remote<'_> {
+    pub(crate) fn remote(&self) -> Remote<'_> {
         Remote {
             registry: &self.registry,
             engine: &self.engine,

@@ -15,6 +15,7 @@
 //! - [`trace`]: what its programs were seen to ask for, as a file.
 
 pub mod analyze;
+pub mod build;
 pub mod closure;
 pub mod container;
 pub mod diff;
