@@ -34,3 +34,4 @@ release:
 
 bench:
     ./bench/run
+    ./bench/proof

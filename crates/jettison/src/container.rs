@@ -10,7 +10,7 @@
 //! let ids = sandbox::IdMapping::detect(&sandbox::Caller::current());
 //! let mut spec = container::plan(image, files, &Settings::default(), &ids)?;
 //! let unpacked = Unpacked::new(files, &spec.ids, "/tmp".as_ref())?;
-//! spec.root = unpacked.root().to_owned();
+//! unpacked.prepare(&mut spec);
 //! let mut container = sandbox::spawn(&spec)?;
 //! container.wait()?;
 //! # Ok(())

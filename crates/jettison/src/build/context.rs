@@ -39,6 +39,7 @@ pub fn unpack_archive(
     let options = Options {
         owners: false,
         devices: false,
+        threads: 1,
     };
     unpack(
         &tree,
@@ -60,6 +61,7 @@ pub fn export(image: &Image, directory: &Path, options: LoadOptions<'_>) -> Resu
     let what = Options {
         owners: false,
         devices: false,
+        threads: options.threads,
     };
     unpack(&files.tree, &files.contents, directory, what, |_| true).map_err(Error::Unpack)
 }

@@ -24,11 +24,8 @@ pub(super) fn build(files: &mut Files, spec: &Spec) -> Result<Vec<(usize, &'stat
         source,
     };
     // The upper layer decides how `/` looks.
-    let mode = std::fs::metadata(&spec.root)
-        .map_err(error)?
-        .permissions()
-        .mode()
-        & 0o7777;
+    let mode = std::fs::metadata(spec.root_here()).map_err(error)?;
+    let mode = mode.permissions().mode() & 0o7777;
     let path = terminated("the root", &spec.root)?;
     let root = files.open(path.clone(), false);
     let mut below = Vec::new();
