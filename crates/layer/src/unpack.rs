@@ -35,6 +35,12 @@ pub struct Options {
     pub threads: usize,
 }
 
+/// Returns how many threads write files fastest: as many as there are processors.
+#[must_use]
+pub fn processors() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
 /// Bytes copied at once: they stay in the processor's cache on their way.
 const CHUNK: usize = 256 << 10;
 /// Files handed out at once.

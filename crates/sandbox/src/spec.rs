@@ -16,12 +16,12 @@ use crate::{IdMapping, Memory, TraceOptions};
 pub struct Spec {
     /// Root directory on the host.
     pub root: PathBuf,
-    /// Directories that lie below [`Self::root`], topmost first, as layers of overlayfs: what the root
-    /// lacks is seen from them, what it marks as removed is not. Not with [`Writes::InPlace`].
-    pub below: Vec<PathBuf>,
     /// What is the root in place of that directory, which is then only where it is put, out of the host's
     /// sight.
     pub memory: Option<Arc<Memory>>,
+    /// Directories that lie below [`Self::root`], topmost first, as layers of overlayfs: what the root
+    /// lacks is seen from them, what it marks as removed is not. Not with [`Writes::InPlace`].
+    pub below: Vec<PathBuf>,
     /// Where changes to the root go.
     pub writes: Writes,
     /// Program and arguments. A program without a slash is looked up in the `PATH` of [`Self::env`].
@@ -65,8 +65,8 @@ impl Spec {
     pub fn new(root: impl Into<PathBuf>, argv: Vec<OsString>, ids: IdMapping) -> Self {
         Self {
             root: root.into(),
-            below: Vec::new(),
             memory: None,
+            below: Vec::new(),
             writes: Writes::Memory,
             argv,
             env: Vec::new(),

@@ -221,7 +221,7 @@ pub(super) fn unpack(
     let options = Options {
         owners: stage.build.owners == Owners::Real,
         devices: false,
-        threads: stage.build.context.threads,
+        threads: layer::unpack::processors(),
     };
     write_tree(&tree, &Contents::new(vec![slice]), &root, options, |_| true)
         .map_err(Error::Unpack)?;

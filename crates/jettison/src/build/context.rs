@@ -39,7 +39,7 @@ pub fn unpack_archive(
     let options = Options {
         owners: false,
         devices: false,
-        threads: 1,
+        threads: layer::unpack::processors(),
     };
     unpack(
         &tree,
@@ -61,7 +61,7 @@ pub fn export(image: &Image, directory: &Path, options: LoadOptions<'_>) -> Resu
     let what = Options {
         owners: false,
         devices: false,
-        threads: options.threads,
+        threads: layer::unpack::processors(),
     };
     unpack(&files.tree, &files.contents, directory, what, |_| true).map_err(Error::Unpack)
 }

@@ -180,15 +180,15 @@ impl Snapshots {
         let root = work.path().join("root");
         fs::create_dir(&root).map_err(Error::file("make", &root))?;
         let files = load.load(layers)?;
-        self.unpack(&files, &root, load.options.threads)?;
+        self.unpack(&files, &root)?;
         settle(&root, target)
     }
 
-    fn unpack(&self, files: &FileSystem, root: &Path, threads: usize) -> Result<(), Error> {
+    fn unpack(&self, files: &FileSystem, root: &Path) -> Result<(), Error> {
         let options = Options {
             owners: self.owners == Owners::Real,
             devices: false,
-            threads,
+            threads: layer::unpack::processors(),
         };
         unpack(&files.tree, &files.contents, root, options, |_| true).map_err(Error::Unpack)?;
         if self.owners == Owners::Recorded {
@@ -222,7 +222,7 @@ impl Snapshots {
         let upper = work.upper();
         fs::create_dir(&upper).map_err(Error::file("make", &upper))?;
         let files = load.load(std::slice::from_ref(layer))?;
-        self.unpack(&files, &upper, load.options.threads)?;
+        self.unpack(&files, &upper)?;
         for name in load.whiteouts(layer)? {
             use std::os::unix::ffi::OsStringExt;
             let path = upper.join(std::ffi::OsString::from_vec(name));

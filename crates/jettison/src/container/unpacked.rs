@@ -94,7 +94,7 @@ impl Unpacked {
         let options = Options {
             owners: *ids == IdMapping::Identity,
             devices: false,
-            threads: std::thread::available_parallelism().map_or(1, usize::from),
+            threads: layer::unpack::processors(),
         };
         unpack(tree, contents, &root, options, |_| true).map_err(Error::Unpack)?;
         if matches!(ids, IdMapping::SubIds { .. }) {
