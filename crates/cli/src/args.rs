@@ -89,6 +89,7 @@ pub(crate) enum Command {
     Slim(Box<commands::slim::Args>),
     Verify(Box<commands::verify::Args>),
     Why(commands::why::Args),
+    WhyNot(commands::why_not::Args),
     Run(Box<commands::run::Args>),
     Copy(commands::copy::Args),
     Pull(commands::pull::Args),

@@ -12,6 +12,7 @@ pub(crate) mod run;
 pub(crate) mod slim;
 pub(crate) mod verify;
 pub(crate) mod why;
+pub(crate) mod why_not;
 
 use crate::args::{Args, Command};
 use crate::error;
@@ -53,6 +54,7 @@ pub(crate) fn run(args: Args, ui: &Ui) -> anyhow::Result<Answer> {
         Command::Slim(args) => slim::run(&args, &session()?),
         Command::Verify(args) => verify::run(&args, &session()?),
         Command::Why(args) => why::run(&args, &session()?),
+        Command::WhyNot(args) => why_not::run(&args, &session()?),
         Command::Completions(args) => completions::run(&args, ui),
         Command::Man(args) => man::run(&args, ui),
     }

@@ -17,6 +17,7 @@
 
 mod collector;
 mod command;
+pub mod decision;
 mod directories;
 mod facts;
 mod gconv;

@@ -6,6 +6,7 @@
 pub mod cache;
 mod owner;
 pub mod report;
+pub mod why_not;
 
 use std::collections::{BTreeMap, HashSet};
 

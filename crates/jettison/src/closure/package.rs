@@ -13,7 +13,7 @@ use layer::NodeId;
 
 use super::collector::{Collector, Script};
 use super::directories::{is_shared, is_wanted};
-use super::{Edge, Error, Evidence};
+use super::{Edge, Error, Evidence, Graph};
 use crate::packages::{PackageDb, PackageId};
 
 /// Returns the packages of the base that every system has.
@@ -116,7 +116,7 @@ pub(super) fn is_program_in_path(collector: &Collector<'_>, node: NodeId) -> boo
 /// `redis-cli` beside `redis-server`) is what people reach for in a container,
 /// and shares its libraries. It stays where it costs next to nothing; users name
 /// larger ones with `--entry`.
-const COMPANION: u64 = 1_000_000;
+pub(super) const COMPANION: u64 = 1_000_000;
 
 /// Decides on what depends on everything else: scripts of packages are kept if
 /// their interpreters are, companions if they are cheap. Until nothing changes.
@@ -132,7 +132,7 @@ pub(super) fn settle(collector: &mut Collector<'_>) -> Result<(), Error> {
             .map(|script| (script.node, script.edge))
             .collect();
         for node in std::mem::take(&mut collector.companions) {
-            if cost(collector, node)? <= COMPANION {
+            if cost(collector, &collector.graph, node)? <= COMPANION {
                 let (from, detail) = (sibling(collector, node), "of the same package".to_owned());
                 found.push((
                     node,
@@ -154,8 +154,8 @@ pub(super) fn settle(collector: &mut Collector<'_>) -> Result<(), Error> {
     }
 }
 
-/// Returns the bytes that a program and its libraries would add.
-fn cost(collector: &Collector<'_>, program: NodeId) -> Result<u64, Error> {
+/// Returns the bytes that a program and its libraries would add to what is kept.
+pub(super) fn cost(collector: &Collector<'_>, kept: &Graph, program: NodeId) -> Result<u64, Error> {
     let tree = collector.tree();
     let first = collector.read(program, 4)?;
     let objects = match collector.process(program) {
@@ -165,7 +165,7 @@ fn cost(collector: &Collector<'_>, program: NodeId) -> Result<u64, Error> {
     let added = objects.iter().chain([&program]).collect::<BTreeSet<_>>();
     Ok(added
         .into_iter()
-        .filter(|n| !collector.graph.keeps(**n))
+        .filter(|n| !kept.keeps(**n))
         .map(|n| tree.size(*n))
         .sum())
 }
