@@ -158,13 +158,7 @@ pub(crate) fn prove(
     let images = (original.image, other.image);
     let (first, second) = (read(session, original)?, read(session, other)?);
     let ids = IdMapping::detect(&Caller::current());
-    let surroundings = Surroundings {
-        ids: &ids,
-        scratch: session.scratch(),
-        env: environment::all(),
-        cwd: std::env::current_dir()?,
-        progress: session.ui,
-    };
+    let surroundings = surroundings(session, &ids)?;
     let subject = |name, image, files| Subject { name, image, files };
     let verdict = verify(
         subject(names.0, images.0, &first),
@@ -174,6 +168,20 @@ pub(crate) fn prove(
     );
     session.ui.end();
     Ok(verdict?)
+}
+
+/// Returns where containers run.
+pub(crate) fn surroundings<'a>(
+    session: &'a Session<'_>,
+    ids: &'a IdMapping,
+) -> anyhow::Result<Surroundings<'a>> {
+    Ok(Surroundings {
+        ids,
+        scratch: session.scratch(),
+        env: environment::all(),
+        cwd: std::env::current_dir()?,
+        progress: session.ui,
+    })
 }
 
 fn read(session: &Session<'_>, side: Side<'_>) -> anyhow::Result<FileSystem> {

@@ -10,9 +10,10 @@
 //!   interpreter (`language`, `runtime`);
 //! - settings: the paths that they name (`text`);
 //! - packages: the data of the packages that programs come from (`package`);
+//! - what was seen while the image ran (`traced`);
 //! - the system: directories, users, what a run time environment expects (`system`).
 //!
-//! Nothing of the image is run. No rule asks for the name of a program; rules
+//! Nothing of the image is run here. No rule asks for the name of a program; rules
 //! state facts of a library or a language, true for all who use it.
 
 mod collector;
@@ -23,6 +24,7 @@ mod facts;
 mod gconv;
 mod graph;
 mod language;
+mod level;
 mod locale;
 mod package;
 mod program;
@@ -31,11 +33,16 @@ mod runtime;
 mod script;
 mod system;
 mod text;
+mod traced;
+
+use std::collections::{BTreeSet, HashSet};
 
 use image::{Config, FileSystem};
-use layer::NodeId;
+use layer::{NodeId, Tree};
+use sandbox::Trace;
 
 pub use graph::{Edge, Evidence, Graph};
+pub use level::Level;
 
 use crate::loader;
 use crate::packages::{self, PackageDb};
@@ -51,6 +58,10 @@ pub struct Input<'a> {
     pub packages: &'a PackageDb,
     /// What the user adds.
     pub options: &'a Options,
+    /// What its programs were seen to ask for, if it was run.
+    pub trace: Option<&'a Trace>,
+    /// Paths to put back because a proof found that they are needed.
+    pub repairs: &'a BTreeSet<Vec<u8>>,
 }
 
 /// What the user adds to what the image says.
@@ -66,6 +77,12 @@ pub struct Options {
     pub exclude: Vec<String>,
     /// Keep a shell and the commands that people type in it.
     pub include_shell: bool,
+    /// Paths to keep exactly as they are, with everything below, whatever `exclude` says.
+    pub preserve: Vec<String>,
+    /// How much is kept.
+    pub level: Level,
+    /// Paths to overlook until a proof finds that they are needed: for tests of that.
+    pub overlook: Vec<String>,
 }
 
 /// What can go wrong with finding out what is needed.
@@ -110,6 +127,8 @@ pub struct Closure {
     pub graph: Graph,
     /// What kept files ask for and the image does not have.
     pub missing: Vec<Missing>,
+    /// Files that the user wants exactly as they are.
+    pub preserved: HashSet<NodeId>,
 }
 
 /// Something that a kept file asks for and the image does not have.
@@ -131,12 +150,51 @@ pub struct Missing {
 /// When there is no entry point, something the user named does not exist, or a
 /// file cannot be read.
 pub fn compute(input: &Input<'_>) -> Result<Closure, Error> {
+    let options = input.options;
     let mut collector = collector::Collector::new(input);
     roots::add(&mut collector)?;
     system::add(&mut collector);
     collector.run()?;
+    // Afterwards, since a chain of reasons says more than that a file was opened.
+    traced::add(&mut collector);
+    collector.run()?;
     language::settle(&mut collector)?;
     package::settle(&mut collector)?;
+    if options.level == Level::Package {
+        package::complete(&mut collector)?;
+    }
     locale::add(&mut collector);
     Ok(collector.finish())
+}
+
+/// Returns whether one of the patterns matches a path or a directory that holds it.
+pub(crate) fn matches_any(patterns: &[String], path: &[u8]) -> bool {
+    let mut above = path;
+    loop {
+        if patterns
+            .iter()
+            .any(|pattern| directories::glob_matches(pattern.as_bytes(), above))
+        {
+            return true;
+        }
+        match above.iter().rposition(|b| *b == b'/') {
+            Some(slash) if slash > 0 => above = &above[..slash],
+            _ => return false,
+        }
+    }
+}
+
+/// Returns the paths of what is in a directory that does not belong to everybody.
+pub(crate) fn children_of_own(tree: &Tree, directory: &[u8]) -> Vec<Vec<u8>> {
+    let Ok(found) = tree.resolve(directory) else {
+        return Vec::new();
+    };
+    if !tree.is_directory(found.node) || directories::is_shared(tree, found.node) {
+        return Vec::new();
+    }
+    tree.children(found.node)
+        .into_iter()
+        .filter(|node| directories::is_wanted(tree, *node))
+        .map(|node| tree.absolute(node))
+        .collect()
 }

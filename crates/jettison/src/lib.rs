@@ -8,7 +8,8 @@
 //!
 //! - [`slim`]: the main job, made of all of these.
 //!
-//! Nothing of an image is run to find that out; everything is decided from its bytes.
+//! - [`container`], [`probe`], [`verify`]: an image running, what it is asked, answers compared.
+//! - [`trace`]: what its programs were seen to ask for, as a file.
 
 pub mod closure;
 pub mod container;
@@ -18,4 +19,5 @@ pub mod packages;
 pub mod probe;
 pub mod script;
 pub mod slim;
+pub mod trace;
 pub mod verify;

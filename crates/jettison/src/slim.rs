@@ -4,17 +4,20 @@
 //! says what became of every path. Proving the result is [`crate::verify`]'s work.
 
 pub mod cache;
+pub mod job;
 mod owner;
+pub mod repair;
 pub mod report;
 pub mod why_not;
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use image::config::HistoryEntry;
 use image::transport::Context;
 use image::transport::layout::Layout;
 use image::{FileSystem, Image, NewImage, NewLayer};
 use layer::{Entry, Kind, Metadata, NodeId, Time};
+use sandbox::Trace;
 
 use crate::closure::{self, Closure, Evidence};
 use crate::packages::{self, PackageDb};
@@ -39,6 +42,23 @@ pub enum Error {
     Image(#[from] image::Error),
 }
 
+/// What is known from running an image.
+#[derive(Debug, Clone, Copy)]
+pub struct Seen<'a> {
+    /// What its programs asked for.
+    pub trace: Option<&'a Trace>,
+    /// What the slim image was found to lack.
+    pub repairs: &'a BTreeSet<Vec<u8>>,
+}
+
+impl Seen<'_> {
+    /// It was not run.
+    pub const NOTHING: Seen<'static> = Seen {
+        trace: None,
+        repairs: &BTreeSet::new(),
+    };
+}
+
 /// What stays of an image, and why.
 #[derive(Debug)]
 pub struct Plan<'a> {
@@ -61,6 +81,7 @@ pub fn plan<'a>(
     image: &Image,
     files: &'a FileSystem,
     options: &closure::Options,
+    seen: &Seen<'_>,
 ) -> Result<Plan<'a>, Error> {
     let (tree, contents) = (&files.tree, &files.contents);
     let packages = PackageDb::read(tree, contents).map_err(Error::Packages)?;
@@ -70,12 +91,24 @@ pub fn plan<'a>(
         config,
         packages: &packages,
         options,
+        trace: seen.trace,
+        repairs: seen.repairs,
     };
     let closure = closure::compute(&input)?;
     let kept = |node| closure.graph.keeps(node);
-    let remains =
+    let mut remains =
         packages::remain::remains(tree, contents, &packages, kept).map_err(Error::Packages)?;
-    let replaced = remains.replaced.iter().copied().collect();
+    let preserved = |path: &[u8]| {
+        let node = tree.lookup(path);
+        node.is_some_and(|node| closure.preserved.contains(&node))
+    };
+    remains.files.retain(|file| !preserved(&file.path));
+    let replaced = remains
+        .replaced
+        .iter()
+        .copied()
+        .filter(|node| !closure.preserved.contains(node))
+        .collect();
     Ok(Plan {
         files,
         packages,

@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use image::{FileSystem, Image};
-use sandbox::{IdMapping, Mount};
+use sandbox::{IdMapping, Mount, Trace, TraceOptions};
 use serde::Serialize;
 
 use crate::container::{self, Settings};
@@ -155,23 +155,51 @@ pub fn verify(
     plan: &Plan,
     surroundings: &Surroundings<'_>,
 ) -> Result<Verdict, Error> {
-    let mut plan = plan.clone();
-    let name = || original.image.id().hex().chars().take(12).collect();
-    // What a program says of its host is then the same.
-    plan.settings.hostname.get_or_insert_with(name);
-    Proof {
-        plan: &plan,
-        surroundings,
-    }
-    .run(original, other)
+    let proof = Proof::new(original, plan, surroundings, false);
+    let (mut expected, other) = proof.both(original, other)?;
+    Ok(proof.compare(&mut expected, other)?.verdict)
 }
 
-struct Proof<'a> {
-    plan: &'a Plan,
+/// A proof in two parts: first the original is asked, then, once or several times, another image.
+///
+/// Between them the other image can be made, from what the original was seen to use.
+#[derive(Debug)]
+pub struct Proof<'a> {
+    plan: Plan,
     surroundings: &'a Surroundings<'a>,
+    /// Whether to record what programs ask for.
+    traced: bool,
+}
+
+/// An original that was asked. It runs on, so that it can be seen whether it stays.
+#[derive(Debug)]
+pub struct Expected<'s> {
+    interview: Interview<'s>,
+    questions: Vec<Probe>,
+    record: Record,
+    /// What its programs asked for.
+    pub trace: Option<Trace>,
+}
+
+impl<'s> Expected<'s> {
+    /// Returns the files of the original.
+    #[must_use]
+    pub fn files(&self) -> &'s FileSystem {
+        self.interview.subject.files
+    }
+}
+
+/// Another image that was compared with the original.
+#[derive(Debug)]
+pub struct Compared {
+    /// What came of it.
+    pub verdict: Verdict,
+    /// What its programs asked for.
+    pub trace: Option<Trace>,
 }
 
 /// Everything that one image did.
+#[derive(Debug)]
 struct Record {
     start: Result<ready::Ready, String>,
     answers: Vec<Asked>,
@@ -180,96 +208,195 @@ struct Record {
 }
 
 /// A question and its answer.
+#[derive(Debug, Clone)]
 struct Asked {
     probe: Probe,
     answer: Answer,
     elapsed: Duration,
 }
 
-impl Proof<'_> {
-    fn run(&self, original: Subject<'_>, other: Subject<'_>) -> Result<Verdict, Error> {
-        let (expected, seen) = self.round(original, other)?;
-        let mut outcomes = compare::records(&expected, &seen);
-        // Programs say things that nobody can predict. What differs has to differ again, and only what the
-        // original repeats can differ.
-        if outcomes.iter().any(Outcome::may_vary) {
-            let (expected_again, seen_again) = self.round(original, other)?;
-            let again = [&expected_again, &seen_again];
-            compare::confirm(&mut outcomes, [&expected, &seen], again);
+/// The other image of a comparison: perhaps started at the same time as the original.
+#[derive(Debug)]
+pub struct Other<'s> {
+    subject: Subject<'s>,
+    running: Option<Interview<'s>>,
+}
+
+impl<'s> From<Subject<'s>> for Other<'s> {
+    fn from(subject: Subject<'s>) -> Self {
+        Self {
+            subject,
+            running: None,
         }
-        self.surroundings.progress.end();
-        let same = outcomes.iter().all(|outcome| outcome.same);
-        Ok(Verdict {
-            same,
-            probes: outcomes,
-            log: if same { Vec::new() } else { seen.log },
-        })
+    }
+}
+
+impl<'a> Proof<'a> {
+    /// Returns a proof against this original. `traced` says whether to record what programs ask for.
+    #[must_use]
+    pub fn new(
+        original: Subject<'_>,
+        plan: &Plan,
+        surroundings: &'a Surroundings<'a>,
+        traced: bool,
+    ) -> Self {
+        let mut plan = plan.clone();
+        let name = || original.image.id().hex().chars().take(12).collect();
+        // What a program says of its host is then the same.
+        plan.settings.hostname.get_or_insert_with(name);
+        Self {
+            plan,
+            surroundings,
+            traced,
+        }
     }
 
-    /// Asks both images everything once.
-    fn round(&self, original: Subject<'_>, other: Subject<'_>) -> Result<(Record, Record), Error> {
-        let progress = self.surroundings.progress;
+    /// Starts the original and asks it everything.
+    ///
+    /// # Errors
+    /// [`Error::Mistake`] when it does not answer as expected; otherwise when containers cannot be made here.
+    pub fn ask<'s>(&self, original: Subject<'s>) -> Result<Expected<'s>, Error> {
+        self.surroundings.progress.begin("starting", None);
+        let interview = self.interview(original, self.traced)?;
+        self.ask_original(interview, None)
+    }
+
+    /// Starts both at once, so that neither waits for the other.
+    fn both<'s>(
+        &self,
+        original: Subject<'s>,
+        other: Subject<'s>,
+    ) -> Result<(Expected<'s>, Other<'s>), Error> {
+        self.surroundings.progress.begin("starting", None);
+        let first = self.interview(original, false)?;
         // Two containers that write to the same directory of the host would disturb one another.
-        let at_once = !self.plan.settings.mounts.iter().any(writable);
-        progress.begin("starting", None);
-        let mut first = self.interview(original)?;
-        let mut second = at_once.then(|| self.interview(other)).transpose()?;
+        let mut running = match self.shares_writes() {
+            true => None,
+            false => Some(self.interview(other, false)?),
+        };
+        let expected = self.ask_original(first, running.as_mut())?;
+        let other = Other {
+            subject: other,
+            running,
+        };
+        Ok((expected, other))
+    }
+
+    fn shares_writes(&self) -> bool {
+        self.plan.settings.mounts.iter().any(writable)
+    }
+
+    /// Asks the original everything, and one that was started beside it the same in turn, so that both have
+    /// the same age when they are asked.
+    fn ask_original<'s>(
+        &self,
+        mut first: Interview<'s>,
+        mut beside: Option<&mut Interview<'_>>,
+    ) -> Result<Expected<'s>, Error> {
         self.wait(&mut first, None);
         if let Err(reason) = &first.start {
             return Err(first.mistake(START, reason.clone()));
         }
-        if let Some(second) = &mut second {
-            self.wait(second, first.start.as_ref().ok());
-            let stays = |start: &Result<ready::Ready, String>| {
-                start
-                    .as_ref()
-                    .is_ok_and(|ready| ready.ended.is_none() && ready.ports.is_empty())
-            };
-            let ended = second
-                .start
-                .as_ref()
-                .is_ok_and(|ready| ready.ended.is_some());
-            if ended
-                && stays(&first.start)
-                && let Some(ready) = ready::ended_after_all(&mut first.side)
-            {
-                first.start = Ok(ready);
-            }
+        if let Some(beside) = &mut beside {
+            self.wait(beside, first.start.as_ref().ok());
+            wait_for_end(&mut first, beside);
         }
-        progress.begin("asking", None);
+        self.surroundings.progress.begin("asking", None);
         let questions = self.questions(&first);
-        // In turn, so that both have the same age when they are asked.
         for probe in &questions {
-            self.ask(&mut first, probe)?;
-            let answer = first
-                .answers
-                .last()
-                .and_then(|asked| asked.answer.mistake(probe));
-            if let Some(reason) = answer {
+            self.put(&mut first, probe)?;
+            let asked = first.answers.last();
+            if let Some(reason) = asked.and_then(|asked| asked.answer.mistake(probe)) {
                 return Err(first.mistake(&probe.name(), reason));
             }
-            if let Some(second) = &mut second {
-                self.ask(second, probe)?;
+            if let Some(beside) = &mut beside {
+                self.put(beside, probe)?;
             }
         }
-        let expected = first.finish(None, self.plan.timeout);
-        let second = match second {
-            Some(second) => second,
-            None => {
-                let mut second = self.interview(other)?;
-                self.wait(&mut second, expected.start.as_ref().ok());
-                for probe in &questions {
-                    self.ask(&mut second, probe)?;
-                }
-                second
-            }
-        };
-        let seen = second.finish(Some(&expected.end), self.plan.timeout);
-        Ok((expected, seen))
+        let record = first.record(None, self.plan.timeout);
+        let trace = first.side.trace_so_far();
+        if self.shares_writes() {
+            first.side.stop();
+        }
+        Ok(Expected {
+            interview: first,
+            questions,
+            record,
+            trace,
+        })
     }
 
-    fn interview<'s>(&self, subject: Subject<'s>) -> Result<Interview<'s>, Error> {
-        let side = Side::start(subject, &self.plan.settings, self.surroundings);
+    /// Asks another image the same and compares its answers.
+    ///
+    /// # Errors
+    /// When containers cannot be made here at all.
+    pub fn compare<'s>(
+        &self,
+        expected: &mut Expected<'_>,
+        other: impl Into<Other<'s>>,
+    ) -> Result<Compared, Error> {
+        let other = other.into();
+        let (mut seen, mut trace) = self.ask_other(expected, other.running, other.subject)?;
+        let mut outcomes = compare::records(&expected.record, &seen);
+        // Programs say things that nobody can predict. What differs has to differ again, and only what the
+        // original repeats can differ.
+        if outcomes.iter().any(Outcome::may_vary) {
+            let (mut expected_again, other) =
+                self.both(expected.interview.subject, other.subject)?;
+            let (seen_again, _) =
+                self.ask_other(&mut expected_again, other.running, other.subject)?;
+            let again = [&expected_again.record, &seen_again];
+            compare::confirm(&mut outcomes, [&expected.record, &seen], again);
+        }
+        self.surroundings.progress.end();
+        let same = outcomes.iter().all(|outcome| outcome.same);
+        if !self.traced {
+            trace = None;
+        }
+        Ok(Compared {
+            verdict: Verdict {
+                same,
+                probes: outcomes,
+                log: if same {
+                    Vec::new()
+                } else {
+                    std::mem::take(&mut seen.log)
+                },
+            },
+            trace,
+        })
+    }
+
+    /// Asks an image what the original was asked, unless that was done already.
+    fn ask_other<'s>(
+        &self,
+        expected: &mut Expected<'_>,
+        running: Option<Interview<'s>>,
+        subject: Subject<'s>,
+    ) -> Result<(Record, Option<Trace>), Error> {
+        let mut other = match running {
+            Some(other) => other,
+            None => {
+                self.surroundings.progress.begin("comparing", None);
+                let mut other = self.interview(subject, self.traced)?;
+                self.wait(&mut other, expected.record.start.as_ref().ok());
+                if !self.shares_writes() {
+                    wait_for_end(&mut expected.interview, &other);
+                    expected.record.start.clone_from(&expected.interview.start);
+                }
+                for probe in &expected.questions {
+                    self.put(&mut other, probe)?;
+                }
+                other
+            }
+        };
+        let record = other.record(Some(&expected.record.end), self.plan.timeout);
+        Ok((record, other.side.take_trace()))
+    }
+
+    fn interview<'s>(&self, subject: Subject<'s>, traced: bool) -> Result<Interview<'s>, Error> {
+        let trace = traced.then(TraceOptions::default);
+        let side = Side::start(subject, &self.plan.settings, self.surroundings, trace);
         Ok(Interview {
             side: side.map_err(|source| subject.error(source))?,
             subject,
@@ -294,7 +421,7 @@ impl Proof<'_> {
     }
 
     /// Asks one thing, if the container has started.
-    fn ask(&self, interview: &mut Interview<'_>, probe: &Probe) -> Result<(), Error> {
+    fn put(&self, interview: &mut Interview<'_>, probe: &Probe) -> Result<(), Error> {
         if interview.start.is_err() {
             return Ok(());
         }
@@ -359,7 +486,27 @@ impl Proof<'_> {
     }
 }
 
+/// On a busy machine a program that does its work and ends may be slower the first time than the second:
+/// if only the second has ended, the original gets a little more time.
+fn wait_for_end(original: &mut Interview<'_>, other: &Interview<'_>) {
+    let stays = original
+        .start
+        .as_ref()
+        .is_ok_and(|ready| ready.ended.is_none() && ready.ports.is_empty());
+    let ended = other
+        .start
+        .as_ref()
+        .is_ok_and(|ready| ready.ended.is_some());
+    if stays
+        && ended
+        && let Some(ready) = ready::ended_after_all(&mut original.side)
+    {
+        original.start = Ok(ready);
+    }
+}
+
 /// An image being asked.
+#[derive(Debug)]
 struct Interview<'s> {
     side: Side,
     subject: Subject<'s>,
@@ -376,16 +523,16 @@ impl Interview<'_> {
         }
     }
 
-    /// Ends it, and returns everything that it did. `expected` is how the original ended.
-    fn finish(mut self, expected: Option<&State>, timeout: Duration) -> Record {
+    /// Returns everything that it did. `expected` is how the original ended.
+    fn record(&mut self, expected: Option<&State>, timeout: Duration) -> Record {
         let end = match expected {
             // What ended by itself may take its time.
             Some(State::Ended(_)) => self.side.wait(timeout),
             _ => self.side.state(),
         };
         Record {
-            start: self.start,
-            answers: self.answers,
+            start: self.start.clone(),
+            answers: self.answers.clone(),
             end,
             log: self.side.last_lines(),
         }

@@ -1,18 +1,21 @@
 //! `jettison slim`: the main job.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use image::{FileSystem, Image, Name, Progress as _, Reference};
-use jettison::closure::Options;
-use jettison::slim::cache::{Remembered, Slot};
+use image::{Name, Progress as _, Reference};
+use jettison::closure::{Level, Options};
+use jettison::slim::SOURCE_NAME;
+use jettison::slim::job::{Job, JobError};
+use jettison::slim::repair::Repair;
 use jettison::slim::report::{self, Side, Summary};
-use jettison::slim::{self, SOURCE_NAME};
+use jettison::trace;
+use sandbox::{Caller, IdMapping, Trace};
 use serde_json::json;
 
 use super::Answer;
 use crate::error::Usage;
-use crate::proof::{self, ProbeFlags, Side as Proved};
+use crate::proof::{self, ProbeFlags};
 use crate::session::Session;
 use crate::size::human;
 use crate::ui::table;
@@ -35,6 +38,12 @@ pub(crate) struct Args {
     /// Write what became of every path, as JSON
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
+    /// Use what was seen of the image elsewhere, too: in CI, in staging, with other entry points (repeatable)
+    #[arg(long = "trace", value_name = "FILE")]
+    traces: Vec<PathBuf>,
+    /// Write what the programs of the original were seen to ask for while it was asked
+    #[arg(long, value_name = "FILE", conflicts_with = "no_verify")]
+    save_trace: Option<PathBuf>,
     #[command(flatten)]
     keep: Keep,
     #[command(flatten)]
@@ -63,6 +72,26 @@ pub(crate) struct Keep {
     /// Drop a path, whatever needs it; patterns as in --include (repeatable)
     #[arg(long, value_name = "PATH")]
     exclude: Vec<String>,
+    /// Keep a path exactly as it is, with everything below, even against --exclude (repeatable)
+    #[arg(long, value_name = "PATH")]
+    preserve: Vec<String>,
+    /// How much is kept
+    #[arg(long, value_enum, default_value_t = LevelFlag::App)]
+    level: LevelFlag,
+    /// Overlook a path until the proof misses it: shows what the proof is worth
+    #[arg(long, value_name = "PATH", hide = true)]
+    overlook: Vec<String>,
+}
+
+/// Retention levels as they are typed.
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+enum LevelFlag {
+    /// What was seen to be used while the image was asked, and what that cannot be loaded without
+    Traced,
+    /// Also what the programs could plausibly ask for
+    App,
+    /// Whole packages of which anything is needed
+    Package,
 }
 
 impl Keep {
@@ -73,6 +102,13 @@ impl Keep {
             include_packages: self.include_package.clone(),
             exclude: self.exclude.clone(),
             include_shell: self.include_shell,
+            preserve: self.preserve.clone(),
+            overlook: self.overlook.clone(),
+            level: match self.level {
+                LevelFlag::Traced => Level::Traced,
+                LevelFlag::App => Level::App,
+                LevelFlag::Package => Level::Package,
+            },
         }
     }
 }
@@ -102,46 +138,64 @@ pub(crate) fn run(args: &Args, session: &Session<'_>) -> anyhow::Result<Answer> 
     };
     let mut options = args.keep.options();
     options.entries.extend(proof::commands(&proof));
-    let guard = session.store.writing()?;
-    let program = crate::environment::program();
-    let slot = Slot::new(&session.store, &opened.image, &options, &program);
-    let remembered = if args.report.is_some() {
-        None
-    } else {
-        slot.get(&session.store)
-    };
-    let (result, summary, files) = match remembered {
-        Some((remembered, image)) => (image, remembered.summary, None),
-        None => make(args, session, &opened.image, &options, &slot)?,
-    };
+    let given = read_traces(&args.traces)?;
+    if options.level == Level::Traced && args.no_verify && given.is_none() {
+        return Err(Usage::error(
+            "nothing was traced: --level traced keeps what was seen to be used",
+            "leave --no-verify out, or name what an earlier run has seen with --trace FILE",
+        ));
+    }
     let label = own
         .as_ref()
         .map_or_else(|| source.to_string(), Name::familiar);
-    let verdict = if args.no_verify {
-        None
-    } else {
-        let original = Proved {
-            name: &label,
-            image: &opened.image,
-            files,
-        };
-        let other = Proved {
-            name: &name.familiar(),
-            image: &result,
-            files: None,
-        };
-        Some(proof::prove(session, original, other, &proof)?)
+    let result_name = name.familiar();
+    let guard = session.store.writing()?;
+    let ids = IdMapping::detect(&Caller::current());
+    let surroundings = proof::surroundings(session, &ids)?;
+    let job = Job {
+        image: &opened.image,
+        name: &label,
+        result_name: &result_name,
+        options: &options,
+        trace: given.as_ref(),
+        proof: (!args.no_verify).then_some((&proof, &surroundings)),
+        store: &session.store,
+        program: &crate::environment::program(),
+        anew: args.report.is_some(),
+        context: session.context(),
+        load: session.load_options(),
     };
+    let finished = job.run(|plan, summary, repaired| {
+        if let Some(path) = &args.report {
+            let report = report::report(plan, summary.clone(), repaired);
+            write_file(path, &serde_json::to_vec_pretty(&report)?)?;
+        }
+        Ok(())
+    });
+    session.ui.end();
+    let finished = finished.map_err(cause)?;
+    if let (Some(path), Some(trace)) = (&args.save_trace, &finished.trace) {
+        let mut text = Vec::new();
+        trace::write(trace, &opened.image.id().to_string(), &mut text)?;
+        write_file(path, &text)?;
+    }
+    let (verdict, summary) = (&finished.verdict, &finished.summary);
     let proven = verdict.as_ref().map(|verdict| verdict.same);
     let value = json!({
-        "name": name.familiar(), "proven": proven == Some(true), "written": proven != Some(false),
-        "summary": summary, "verdict": verdict,
+        "name": result_name, "proven": proven == Some(true), "written": proven != Some(false),
+        "summary": summary, "verdict": verdict, "repaired": finished.repaired,
+        "trace": finished.trace.as_ref().map(|trace| json!({
+            "events": trace.events, "accesses": trace.accesses.len(), "complete": trace.complete,
+        })),
     });
     let mut text = verdict.as_ref().map(proof::text).unwrap_or_default();
+    for repair in &finished.repaired {
+        text.push_str(&repair_line(repair));
+    }
     if let Some(verdict) = verdict.as_ref().filter(|verdict| !verdict.same) {
         session.ui.result(&value, &text)?;
         session.ui.refusal(
-            &format!("{}; it was not written", proof::summary(verdict, &name.familiar())),
+            &format!("{}; it was not written", proof::summary(verdict, &result_name)),
             "keep what it misses with --include PATH or --entry COMMAND, or write it unproven with --no-verify",
         );
         return Ok(Answer::No);
@@ -150,79 +204,72 @@ pub(crate) fn run(args: &Args, session: &Session<'_>) -> anyhow::Result<Answer> 
         .iter()
         .map(|own| (SOURCE_NAME.to_owned(), own.familiar()))
         .collect::<BTreeMap<_, _>>();
-    session.store.tag(&result, &name, annotations)?;
+    session.store.tag(&finished.image, &name, annotations)?;
     drop(guard);
     for output in &outputs {
-        session.write(&result, output, Some(&name))?;
+        session.write(&finished.image, output, Some(&name))?;
         session.ui.status(&format!("wrote {output}"));
     }
-    text.push_str(&sizes(&label, &name.familiar(), &summary));
+    text.push_str(&sizes(&label, &result_name, summary));
     session.ui.result(&value, &text)?;
-    session.ui.status(&verdict.map_or_else(
+    session.ui.status(&verdict.as_ref().map_or_else(
         || "unproven: --no-verify was given".to_owned(),
-        |verdict| proof::summary(&verdict, &name.familiar()),
+        |verdict| proof::summary(verdict, &result_name),
     ));
     Ok(Answer::Yes)
 }
 
-fn make(
-    args: &Args,
-    session: &Session<'_>,
-    source: &Image,
-    options: &Options,
-    slot: &Slot,
-) -> anyhow::Result<(Image, Summary, Option<FileSystem>)> {
-    let ui = session.ui;
-    ui.begin("reading", Some(source.stored_size()));
-    let files = FileSystem::load(source, session.load_options())?;
-    ui.begin("searching", None);
-    let plan = slim::plan(source, &files, options)?;
-    ui.begin("writing", None);
-    let made = slim::write(source, &plan, session.store.layout(), session.context())?;
-    ui.end();
-    let (kept_bytes, kept_entries) = report::size_of(&plan, |node| plan.keeps(node));
-    let metadata: u64 = plan
-        .remains
-        .files
-        .iter()
-        .map(|file| file.bytes.len() as u64)
-        .sum();
-    let is_compressed = source
-        .layers()
-        .all(|layer| layer.descriptor.digest != layer.diff_id);
-    let summary = Summary {
-        source: Side {
-            id: source.id(),
-            digest: source.digest(),
-            unpacked: files.unpacked,
-            compressed: is_compressed.then(|| source.stored_size()),
-            entries: files.tree.len() as u64,
-        },
-        result: Side {
-            id: made.image.id(),
-            digest: made.image.digest(),
-            unpacked: kept_bytes + metadata,
-            compressed: Some(made.image.stored_size()),
-            entries: kept_entries + plan.remains.files.len() as u64,
-        },
-        missing: plan.closure.missing.len(),
-    };
-    if let Some(path) = &args.report {
-        let report = report::report(&plan, summary.clone());
-        let json = serde_json::to_vec_pretty(&report)?;
-        std::fs::write(path, json).map_err(|source| image::Error::File {
-            verb: "write",
+/// Returns the error that has a hint and an exit code of its own.
+fn cause(error: JobError) -> anyhow::Error {
+    match error {
+        JobError::Slim(error) => error.into(),
+        JobError::Image(error) => error.into(),
+        JobError::Verify(error) => error.into(),
+        JobError::Inspect(error) => anyhow::Error::from_boxed(error),
+        other => other.into(),
+    }
+}
+
+/// Reads traces of earlier runs, and joins them.
+fn read_traces(paths: &[PathBuf]) -> anyhow::Result<Option<Trace>> {
+    let mut all: Option<Trace> = None;
+    for path in paths {
+        let unreadable = |source| image::Error::File {
+            verb: "read",
             path: path.clone(),
             source,
+        };
+        let file = std::fs::File::open(path).map_err(unreadable)?;
+        let trace = trace::read(std::io::BufReader::new(file)).map_err(|error| {
+            Usage::error(
+                format!("`{}` is not a trace: {error}", path.display()),
+                "traces are written by --save-trace and by jettison trace",
+            )
         })?;
+        match &mut all {
+            Some(all) => all.merge(trace),
+            None => all = Some(trace),
+        }
     }
-    let manifest = made.image.manifest().descriptor();
-    slot.put(&Remembered {
-        manifest,
-        summary: summary.clone(),
-    });
-    drop(plan);
-    Ok((made.image, summary, Some(files)))
+    Ok(all)
+}
+
+fn write_file(path: &Path, bytes: &[u8]) -> Result<(), image::Error> {
+    std::fs::write(path, bytes).map_err(|source| image::Error::File {
+        verb: "write",
+        path: path.to_owned(),
+        source,
+    })
+}
+
+/// One line for a path that was put back.
+fn repair_line(repair: &Repair) -> String {
+    let by = match repair.by.as_str() {
+        "" => String::new(),
+        by => format!(", which {by} looked for"),
+    };
+    let mechanism = &repair.mechanism;
+    format!("repaired  {}{by} (missed by: {mechanism})\n", repair.path)
 }
 
 /// The table that every command ends with: before and after, side by side.

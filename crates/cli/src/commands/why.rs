@@ -1,7 +1,7 @@
 //! `jettison why`: the chain of reasons for a path.
 
 use image::{FileSystem, Reference};
-use jettison::slim;
+use jettison::slim::{self, Seen};
 use serde_json::json;
 
 use super::Answer;
@@ -35,7 +35,7 @@ pub(crate) fn run(args: &Args, session: &Session<'_>) -> anyhow::Result<Answer> 
             "paths are those of the image before slimming",
         ));
     };
-    let plan = slim::plan(&image, &files, &args.keep.options())?;
+    let plan = slim::plan(&image, &files, &args.keep.options(), &Seen::NOTHING)?;
     let show = |node| layer::display(&tree.absolute(node)).into_owned();
     let chain = plan.closure.graph.chain(found.node);
     let package = plan.package_name(found.node);

@@ -3,8 +3,8 @@
 use image::{FileSystem, Reference};
 use jettison::closure::decision::Rule;
 use jettison::packages::PackageId;
-use jettison::slim::Plan;
 use jettison::slim::why_not::{self, Decided, Remedy, WhyNot};
+use jettison::slim::{Plan, Seen};
 use layer::NodeId;
 use serde_json::{Value, json};
 
@@ -45,7 +45,7 @@ pub(crate) fn run(args: &Args, session: &Session<'_>) -> anyhow::Result<Answer> 
         ));
     };
     let options = args.keep.options();
-    let plan = jettison::slim::plan(&image, &files, &options)?;
+    let plan = jettison::slim::plan(&image, &files, &options, &Seen::NOTHING)?;
     let answer = Told {
         plan: &plan,
         node: found.node,
@@ -220,6 +220,10 @@ impl Told<'_> {
                 "of {} only libraries are used, and this is no part of them",
                 of(id)
             ),
+            Rule::Unseen => {
+                "programs could ask for it, but none was seen to, and --level traced keeps no more"
+                    .to_owned()
+            }
             Rule::Unnamed => "nothing kept names it".to_owned(),
             rule => rule.name().to_owned(),
         }

@@ -54,6 +54,10 @@ pub(super) struct Collector<'a> {
     pub(super) companions: BTreeSet<NodeId>,
     /// Directories of applications that users put there.
     pub(super) applications: HashSet<NodeId>,
+    /// Files that stay exactly as they are, and the directories that hold them.
+    pub(super) preserved: HashSet<NodeId>,
+    /// What a proof found missing.
+    pub(super) repaired: HashSet<NodeId>,
     /// Interpreters of scripts that are no shell's.
     pub(super) interpreters: BTreeSet<NodeId>,
     /// Interpreters, and libraries that are one, whose language is known.
@@ -99,6 +103,8 @@ impl<'a> Collector<'a> {
             strong: HashSet::new(),
             companions: BTreeSet::new(),
             applications: HashSet::new(),
+            preserved: HashSet::new(),
+            repaired: HashSet::new(),
             interpreters: BTreeSet::new(),
             runtimes: HashSet::new(),
             certain: HashSet::new(),
@@ -118,6 +124,18 @@ impl<'a> Collector<'a> {
     /// only if its interpreter is kept for another reason.
     pub(super) fn keep(&mut self, node: NodeId, edge: Edge) {
         let strong = self.is_strong(&edge);
+        self.keep_so(node, edge, strong);
+    }
+
+    /// Keeps a file that was seen to be used.
+    pub(super) fn keep_for_certain(&mut self, node: NodeId, edge: Edge) {
+        self.keep_so(node, edge, true);
+    }
+
+    fn keep_so(&mut self, node: NodeId, edge: Edge, strong: bool) {
+        if !self.input.options.level.allows(edge.evidence) {
+            return;
+        }
         if self.graph.keeps(node) {
             if strong && self.strong.insert(node) {
                 self.graph.replace(node, edge);
@@ -165,6 +183,7 @@ impl<'a> Collector<'a> {
             | Evidence::Application
             | Evidence::ScriptCommand
             | Evidence::ConfigUser
+            | Evidence::Repaired
             | Evidence::Include => true,
             Evidence::Interpreter
             | Evidence::Needed
@@ -338,26 +357,25 @@ impl<'a> Collector<'a> {
     pub(super) fn finish(self) -> Closure {
         let mut graph = self.graph;
         let tree = &self.input.files.tree;
-        let patterns = &self.input.options.exclude;
-        if !patterns.is_empty() {
-            let excluded: Vec<NodeId> = graph
-                .nodes()
-                .iter()
-                .copied()
-                .filter(|node| {
-                    let path = tree.absolute(*node);
-                    patterns
-                        .iter()
-                        .any(|p| super::directories::glob_matches(p.as_bytes(), &path))
-                })
-                .collect();
-            for node in excluded.into_iter().flat_map(|top| tree.walk(top)) {
-                graph.drop(node);
+        let options = self.input.options;
+        for (patterns, spared) in [
+            (&options.exclude, &self.preserved),
+            (&options.overlook, &self.repaired),
+        ] {
+            let matching: Vec<NodeId> = match patterns.is_empty() {
+                true => Vec::new(),
+                false => graph.nodes().to_vec(),
+            };
+            for node in matching {
+                if super::matches_any(patterns, &tree.absolute(node)) && !spared.contains(&node) {
+                    graph.drop(node);
+                }
             }
         }
         Closure {
             graph,
             missing: self.missing.into_iter().collect(),
+            preserved: self.preserved,
         }
     }
 }

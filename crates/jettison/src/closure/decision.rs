@@ -46,6 +46,8 @@ pub enum Rule {
     UnusedPackage(PackageId),
     /// Of its package only libraries are used, and it lies in no directory of the package's own.
     LibrariesOnly(PackageId),
+    /// A program could ask for it, but was not seen to, and no more than what was seen stays.
+    Unseen,
     /// No package has it, and nothing kept asks for it.
     Unnamed,
 }
@@ -66,6 +68,7 @@ impl Rule {
             Self::Base(_) => "base",
             Self::UnusedPackage(_) => "unused-package",
             Self::LibrariesOnly(_) => "libraries-only",
+            Self::Unseen => "unseen",
             Self::Unnamed => "unnamed",
         }
     }
@@ -94,6 +97,7 @@ fn purpose(class: &Class) -> &'static str {
 pub struct Judge<'a> {
     collector: Collector<'a>,
     graph: &'a Graph,
+    wider: Option<&'a Graph>,
 }
 
 impl std::fmt::Debug for Judge<'_> {
@@ -103,11 +107,13 @@ impl std::fmt::Debug for Judge<'_> {
 }
 
 impl<'a> Judge<'a> {
-    /// Prepares for questions about what `input` came to.
-    pub fn new(input: &'a Input<'a>, closure: &'a Closure) -> Self {
+    /// Prepares for questions about what `input` came to. `wider` is what it would have come to at the
+    /// usual level, where it was a narrower one.
+    pub fn new(input: &'a Input<'a>, closure: &'a Closure, wider: Option<&'a Closure>) -> Self {
         Self {
             collector: Collector::new(input),
             graph: &closure.graph,
+            wider: wider.map(|closure| &closure.graph),
         }
     }
 
@@ -120,6 +126,9 @@ impl<'a> Judge<'a> {
         let packages = self.collector.input.packages;
         if let Some(pattern) = self.excluded(node) {
             return Ok(Rule::Excluded(pattern));
+        }
+        if self.wider.is_some_and(|graph| graph.keeps(node)) {
+            return Ok(Rule::Unseen);
         }
         if !is_wanted(tree, node) {
             return Ok(self.unwanted(node));

@@ -49,6 +49,10 @@ pub enum Evidence {
     Data,
     /// What every run time environment expects of an image.
     System,
+    /// Was seen to be used while the image ran.
+    Traced,
+    /// Was missed by the slim image, and put back.
+    Repaired,
     /// Asked for by the user.
     Include,
     /// Holds something kept.
@@ -79,6 +83,8 @@ impl Evidence {
             Self::Package => "package",
             Self::Data => "data",
             Self::System => "system",
+            Self::Traced => "traced",
+            Self::Repaired => "repaired",
             Self::Include => "include",
             Self::Directory => "directory",
         }

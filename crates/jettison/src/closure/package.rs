@@ -154,6 +154,40 @@ pub(super) fn settle(collector: &mut Collector<'_>) -> Result<(), Error> {
     }
 }
 
+/// Keeps whole every package of which a file was kept for more than being in everybody's way.
+pub(super) fn complete(collector: &mut Collector<'_>) -> Result<(), Error> {
+    let tree = collector.tree();
+    let used: BTreeSet<(PackageId, NodeId)> = collector
+        .graph
+        .nodes()
+        .iter()
+        .filter(|node| !tree.is_directory(**node))
+        .filter(|node| {
+            let reason = collector.graph.reason(**node);
+            reason.is_some_and(|edge| edge.evidence != Evidence::System)
+        })
+        .filter_map(|node| Some((collector.input.packages.owner(*node)?, *node)))
+        .collect();
+    let mut last = None;
+    for (id, from) in used {
+        if last.replace(id) == Some(id) {
+            continue;
+        }
+        let packages = collector.input.packages;
+        let detail = packages.package(id).name.clone();
+        for node in packages.files(id) {
+            let edge = Edge {
+                from: Some(from).filter(|from| from != node),
+                evidence: Evidence::Package,
+                detail: detail.clone(),
+            };
+            collector.keep(*node, edge);
+        }
+    }
+    collector.run()?;
+    settle(collector)
+}
+
 /// Returns the bytes that a program and its libraries would add to what is kept.
 pub(super) fn cost(collector: &Collector<'_>, kept: &Graph, program: NodeId) -> Result<u64, Error> {
     let tree = collector.tree();

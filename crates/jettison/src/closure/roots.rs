@@ -20,7 +20,11 @@ pub(super) fn add(collector: &mut Collector<'_>) -> Result<(), Error> {
         .iter()
         .map(|line| super::script::split_words(line.as_bytes()))
         .collect();
-    if command.is_empty() && entries.is_empty() && options.include.is_empty() {
+    if command.is_empty()
+        && entries.is_empty()
+        && options.include.is_empty()
+        && options.preserve.is_empty()
+    {
         return Err(Error::NoEntryPoint);
     }
     if !command.is_empty() {
@@ -68,7 +72,9 @@ fn run(collector: &mut Collector<'_>, words: &[Vec<u8>], detail: &str) -> Result
 fn include(collector: &mut Collector<'_>) -> Result<(), Error> {
     let options = collector.input.options;
     let tree = collector.tree();
-    for pattern in &options.include {
+    let included = options.include.iter().map(|pattern| (pattern, false));
+    let preserved = options.preserve.iter().map(|pattern| (pattern, true));
+    for (pattern, preserve) in included.chain(preserved) {
         let found: Vec<NodeId> = match tree.resolve(pattern.as_bytes()) {
             Ok(found) => {
                 collector.keep_links(&found.links, None, pattern);
@@ -89,6 +95,13 @@ fn include(collector: &mut Collector<'_>) -> Result<(), Error> {
         };
         for node in found {
             collector.keep_below(node, &edge, |_| true);
+            if preserve {
+                collector.preserved.extend(tree.walk(node));
+                let above = std::iter::successors(Some(node), |node| {
+                    (*node != tree.root()).then(|| tree.parent(*node))
+                });
+                collector.preserved.extend(above);
+            }
         }
     }
     for name in &options.include_packages {

@@ -10,6 +10,7 @@ use image::manifest::{Descriptor, Document, MAX_SIZE};
 use image::{Blobs, Digest, Image, Store};
 use serde::{Deserialize, Serialize};
 
+use super::repair::Repair;
 use super::report::Summary;
 
 /// A remembered result.
@@ -19,6 +20,8 @@ pub struct Remembered {
     pub manifest: Descriptor,
     /// Its sizes.
     pub summary: Summary,
+    /// What was put back after a proof.
+    pub repaired: Vec<Repair>,
 }
 
 /// The place of one result.
@@ -28,15 +31,10 @@ pub struct Slot {
 }
 
 impl Slot {
-    /// Returns the place of what slimming `source` with these options gives, by
-    /// `program`: a text that is another one for every build.
-    pub fn new(
-        store: &Store,
-        source: &Image,
-        options: &crate::closure::Options,
-        program: &str,
-    ) -> Self {
-        let key = format!("{program}\0{}\0{options:?}", source.id());
+    /// Returns the place of what slimming `source` gives with `options`, a text that tells all that
+    /// the result depends on, by `program`, a text that is another one for every build.
+    pub fn new(store: &Store, source: &Image, options: &str, program: &str) -> Self {
+        let key = format!("{program}\0{}\0{options}", source.id());
         let name = Digest::of(key.as_bytes()).hex();
         Self {
             path: store.cache().join(format!("slim-{name}.json")),

@@ -3,10 +3,12 @@
 
 use std::collections::HashSet;
 
+use image::{FileSystem, Image};
 use layer::{NodeId, Tree, display};
 use serde::{Deserialize, Serialize};
 
 use super::Plan;
+use super::repair::Repair;
 
 /// Version of the JSON form.
 pub const SCHEMA: u32 = 1;
@@ -53,6 +55,8 @@ pub struct Report {
     pub removed: Vec<Removed>,
     /// What kept files ask for and the image does not have.
     pub missing: Vec<Missing>,
+    /// What the proof found missing, and was put back.
+    pub repaired: Vec<Repair>,
 }
 
 /// A path that stays.
@@ -122,8 +126,40 @@ pub(super) fn bytes_of(tree: &Tree, keep: impl Fn(NodeId) -> bool) -> (u64, u64)
     (bytes, entries)
 }
 
+/// Returns sizes and counts of an image and of what was made of it.
+pub(super) fn summary(
+    source: &Image,
+    files: &FileSystem,
+    plan: &Plan<'_>,
+    made: &Image,
+) -> Summary {
+    let (kept_bytes, kept_entries) = size_of(plan, |node| plan.keeps(node));
+    let metadata = &plan.remains.files;
+    let metadata_bytes: u64 = metadata.iter().map(|file| file.bytes.len() as u64).sum();
+    let is_compressed = source
+        .layers()
+        .all(|layer| layer.descriptor.digest != layer.diff_id);
+    Summary {
+        source: Side {
+            id: source.id(),
+            digest: source.digest(),
+            unpacked: files.unpacked,
+            compressed: is_compressed.then(|| source.stored_size()),
+            entries: files.tree.len() as u64,
+        },
+        result: Side {
+            id: made.id(),
+            digest: made.digest(),
+            unpacked: kept_bytes + metadata_bytes,
+            compressed: Some(made.stored_size()),
+            entries: kept_entries + metadata.len() as u64,
+        },
+        missing: plan.closure.missing.len(),
+    }
+}
+
 /// Returns what became of every path.
-pub fn report(plan: &Plan<'_>, summary: Summary) -> Report {
+pub fn report(plan: &Plan<'_>, summary: Summary, repaired: &[Repair]) -> Report {
     let tree = &plan.files.tree;
     let show = |node: NodeId| display(&tree.absolute(node)).into_owned();
     let (mut kept, mut removed) = (Vec::new(), Vec::new());
@@ -173,5 +209,6 @@ pub fn report(plan: &Plan<'_>, summary: Summary) -> Report {
         kept,
         removed,
         missing,
+        repaired: repaired.to_vec(),
     }
 }

@@ -8,9 +8,9 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use image::{FileSystem, Image};
 use layer::{NodeId, NodeKind, Tree};
 
-use super::{Error, Plan, report};
+use super::{Error, Plan, Seen, report};
 use crate::closure::decision::{Judge, Rule};
-use crate::closure::{self, Closure, Options};
+use crate::closure::{self, Closure, Level, Options};
 use crate::elf::{self, TreeFile};
 use crate::packages::PackageId;
 
@@ -77,7 +77,15 @@ pub fn explain(
     node: NodeId,
 ) -> Result<WhyNot, Error> {
     let asked = input(image, plan, options);
-    let judge = Judge::new(&asked, &plan.closure);
+    let wider = Options {
+        level: Level::App,
+        ..options.clone()
+    };
+    let wider = match options.level {
+        Level::Traced => Some(closure::compute(&input(image, plan, &wider))?),
+        _ => None,
+    };
+    let judge = Judge::new(&asked, &plan.closure, wider.as_ref());
     let tree = &plan.files.tree;
     let going: Vec<NodeId> = tree.walk(node).filter(|node| !plan.keeps(*node)).collect();
     let mut rules: BTreeMap<&'static str, Decided> = BTreeMap::new();
@@ -138,6 +146,8 @@ fn input<'a>(image: &'a Image, plan: &'a Plan<'_>, options: &'a Options) -> clos
         config: image.config(),
         packages: &plan.packages,
         options,
+        trace: Seen::NOTHING.trace,
+        repairs: Seen::NOTHING.repairs,
     }
 }
 
@@ -163,9 +173,19 @@ fn candidates(
         // Nothing else helps against what the user says.
         return found;
     }
-    let mut include = options.clone();
-    include.include.push(path.clone());
-    found.push(("--include", path.clone(), false, include));
+    if options.level == Level::Traced {
+        let mut changed = options.clone();
+        changed.level = Level::App;
+        found.push(("--level", "app".to_owned(), false, changed));
+    }
+    let mut changed = options.clone();
+    if plan.replaced.contains(&node) {
+        changed.preserve.push(path.clone());
+        found.push(("--preserve", path.clone(), false, changed));
+    } else {
+        changed.include.push(path.clone());
+        found.push(("--include", path.clone(), false, changed));
+    }
     if let Some(owner) = plan.packages.owner(node) {
         let name = plan.packages.package(owner).name.clone();
         let mut changed = options.clone();
@@ -196,8 +216,9 @@ impl Trials<'_> {
     /// Counts what the trial keeps beyond the plan, if it keeps the path.
     fn add(&mut self, flag: &'static str, value: String, instead: bool, after: &Closure) {
         let tree = &self.plan.files.tree;
-        let replaced = self.plan.replaced.contains(&self.node);
-        if replaced || !after.graph.keeps(self.node) {
+        // Databases of packages are written anew, unless they are to stay as they are.
+        let kept_out = self.plan.replaced.contains(&self.node);
+        if kept_out && !after.preserved.contains(&self.node) || !after.graph.keeps(self.node) {
             return;
         }
         let is_new = |node: NodeId| after.graph.keeps(node) && !self.before.graph.keeps(node);

@@ -148,7 +148,7 @@ fn exec(side: &mut Side, command: &Command, timeout: Duration) -> Result<Answer,
             terminal: false,
         };
         return match running.container.exec(&exec) {
-            Ok(process) => finish(process, command, timeout),
+            Ok(mut process) => finish(&mut process, command, timeout),
             Err(error) => side::blame(error).map(Answer::none),
         };
     }
@@ -158,7 +158,11 @@ fn exec(side: &mut Side, command: &Command, timeout: Duration) -> Result<Answer,
         ..spec
     };
     match sandbox::spawn(&spec) {
-        Ok(container) => finish(container, command, timeout),
+        Ok(mut container) => {
+            let answer = finish(&mut container, command, timeout);
+            side.remember(container.take_trace());
+            answer
+        }
         Err(error) => side::blame(error).map(Answer::none),
     }
 }
@@ -172,13 +176,13 @@ fn host(
     let Some(running) = side.alive() else {
         return Ok(Answer::none(NOT_RUNNING));
     };
-    let process = running.container.host_command(&HostCommand {
+    let mut process = running.container.host_command(&HostCommand {
         argv: ["sh", "-c", &command.line].map(OsString::from).to_vec(),
         env: surroundings.env.clone(),
         cwd: surroundings.cwd.clone(),
         streams: streams(command),
     })?;
-    finish(process, command, timeout)
+    finish(&mut process, command, timeout)
 }
 
 fn streams(command: &Command) -> Streams {
@@ -223,7 +227,7 @@ program!(Container);
 
 /// Waits for a program and collects what it writes.
 fn finish(
-    mut program: impl Program,
+    program: &mut impl Program,
     command: &Command,
     timeout: Duration,
 ) -> Result<Answer, container::Error> {

@@ -32,7 +32,7 @@ pub(super) struct Conditions<'a> {
 }
 
 /// A container that can be asked something, or one that has done its work.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Ready {
     /// The ports that listen.
     pub(super) ports: Vec<u16>,

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use sandbox::{Container, ExitStatus, Spec, Stdio, Streams};
+use sandbox::{Container, ExitStatus, Spec, Stdio, Streams, Trace, TraceOptions};
 
 use super::output::Stream;
 use super::{Subject, Surroundings};
@@ -18,6 +18,8 @@ pub(super) struct Side {
     pub(super) spec: Spec,
     run: Run,
     pub(super) started: Instant,
+    /// What programs asked for in containers that have ended.
+    past: Option<Trace>,
     // Dropped last, when nothing uses it any more.
     _unpacked: Unpacked,
 }
@@ -58,6 +60,7 @@ impl Side {
         subject: Subject<'_>,
         settings: &Settings,
         surroundings: &Surroundings<'_>,
+        trace: Option<TraceOptions>,
     ) -> Result<Self, container::Error> {
         let Subject { image, files, .. } = subject;
         let settings = Settings {
@@ -88,6 +91,7 @@ impl Side {
         };
         let unpacked = Unpacked::new(files, &spec.ids, surroundings.scratch)?;
         unpacked.root().clone_into(&mut spec.root);
+        spec.trace = trace;
         let run = match unfit {
             Some(unfit) => unfit,
             None => match spawn(&spec)? {
@@ -99,6 +103,7 @@ impl Side {
             spec,
             run,
             started: Instant::now(),
+            past: None,
             _unpacked: unpacked,
         })
     }
@@ -141,6 +146,45 @@ impl Side {
         }
     }
 
+    /// Adds what was asked for in a container that has ended.
+    pub(super) fn remember(&mut self, trace: Option<Trace>) {
+        match (&mut self.past, trace) {
+            (Some(past), Some(trace)) => past.merge(trace),
+            (past @ None, trace) => *past = trace,
+            (Some(_), None) => {}
+        }
+    }
+
+    /// Returns what programs have asked for so far, if that is recorded.
+    pub(super) fn trace_so_far(&self) -> Option<Trace> {
+        let now = self.running().and_then(|it| it.container.trace());
+        match (now, self.past.clone()) {
+            (Some(mut now), Some(past)) => {
+                now.merge(past);
+                Some(now)
+            }
+            (now, past) => now.or(past),
+        }
+    }
+
+    /// Ends the container, and returns what its programs asked for, if that was recorded.
+    pub(super) fn take_trace(&mut self) -> Option<Trace> {
+        self.stop();
+        if let Run::Started(running) = &mut self.run {
+            let trace = running.container.take_trace();
+            self.remember(trace);
+        }
+        self.past.take()
+    }
+
+    /// Ends the container, if it runs.
+    pub(super) fn stop(&mut self) {
+        if let Run::Started(running) = &mut self.run {
+            // If its monitor cannot be heard it is gone already.
+            let _ = running.container.kill();
+        }
+    }
+
     /// Returns the last lines that the container wrote.
     pub(super) fn last_lines(&self) -> Vec<String> {
         let Some(running) = self.running() else {
@@ -155,7 +199,19 @@ impl Side {
 
 /// Starts a container. The inner error is that its program cannot be executed, which is the image's fault.
 pub(super) fn spawn(spec: &Spec) -> Result<Result<Running, String>, container::Error> {
-    match sandbox::spawn(spec) {
+    let spawned = match sandbox::spawn(spec) {
+        // An old kernel, or one that refuses: then what programs ask for is not known.
+        Err(error) if spec.trace.is_some() && !matches!(error.exit_code(), 126 | 127) => {
+            tracing::debug!(%error, "cannot trace");
+            let plain = Spec {
+                trace: None,
+                ..spec.clone()
+            };
+            sandbox::spawn(&plain)
+        }
+        other => other,
+    };
+    match spawned {
         Ok(mut container) => Ok(Ok(Running {
             stdout: Stream::read(container.take_stdout()),
             stderr: Stream::read(container.take_stderr()),

@@ -1,0 +1,114 @@
+//! Languages: what their run times load by name.
+//!
+//! One module for each language, which states where it looks for what, with the
+//! source of that fact. A run time is known by the variable that tells it where
+//! modules are: the name stands in the interpreter, or in the library that is
+//! one, whoever embeds it. Where no language claims a run time, or knows nothing
+//! better, the general rule of [`super::runtime`] keeps all of its modules.
+
+use layer::NodeId;
+
+use super::collector::Collector;
+use super::{Error, runtime};
+
+/// What is known of a language.
+pub(super) trait Language: Sync {
+    /// Variables that its interpreter documents, one of which it knows for sure.
+    fn variables(&self) -> &'static [&'static str];
+
+    /// Keeps what a kept interpreter, or a library that is one, needs whatever it runs.
+    fn keep(&self, collector: &mut Collector<'_>, interpreter: NodeId) {
+        runtime::keep(collector, interpreter);
+    }
+
+    /// Looks at a kept file that is neither an ELF object nor empty; `first` is its beginning. Returns
+    /// whether it is source of this language, so that nobody else needs to look at it.
+    ///
+    /// # Errors
+    /// When a file cannot be read.
+    fn examine(
+        &self,
+        _collector: &mut Collector<'_>,
+        _node: NodeId,
+        _first: &[u8],
+    ) -> Result<bool, Error> {
+        Ok(false)
+    }
+}
+
+/// Known only by the variables of its interpreter.
+struct General(&'static [&'static str]);
+
+impl Language for General {
+    fn variables(&self) -> &'static [&'static str] {
+        self.0
+    }
+}
+
+/// All of them. The first whose variable an object knows claims it.
+const LANGUAGES: &[&dyn Language] = &[
+    &General(&["PYTHONPATH", "PYTHONHASHSEED"]),
+    &General(&["PERL5LIB"]),
+    &General(&["RUBYLIB"]),
+    &General(&["NODE_PATH"]),
+    &General(&["PHPRC"]),
+    &General(&["LUA_PATH"]),
+    &General(&["R_LIBS_USER"]),
+    &General(&["TCLLIBPATH"]),
+    &General(&["GUILE_LOAD_PATH"]),
+    &General(&["ERL_LIBS"]),
+    &General(&["OCTAVE_PATH"]),
+];
+
+/// Returns which language a string of a program speaks of: the number to give to [`keep`].
+pub(super) fn of_variable(text: &[u8]) -> Option<usize> {
+    LANGUAGES.iter().position(|language| {
+        language
+            .variables()
+            .iter()
+            .any(|name| text == name.as_bytes())
+    })
+}
+
+/// Keeps what the run time of a language needs.
+pub(super) fn keep(collector: &mut Collector<'_>, number: usize, interpreter: NodeId) {
+    if let Some(language) = LANGUAGES.get(number) {
+        collector.runtimes.insert(interpreter);
+        language.keep(collector, interpreter);
+    }
+}
+
+/// Keeps what interpreters of scripts need whose language nobody knows.
+///
+/// # Errors
+/// When a file cannot be read.
+pub(super) fn settle(collector: &mut Collector<'_>) -> Result<(), Error> {
+    for interpreter in std::mem::take(&mut collector.interpreters) {
+        let objects = match collector.process(interpreter) {
+            Ok(process) => process.into_closure().objects,
+            Err(_) => Vec::new(),
+        };
+        let mut objects = objects.iter().chain([&interpreter]);
+        if !objects.any(|object| collector.runtimes.contains(object)) {
+            runtime::keep(collector, interpreter);
+        }
+    }
+    collector.run()
+}
+
+/// Has the languages look at a kept file; returns whether one has claimed it.
+///
+/// # Errors
+/// When a file cannot be read.
+pub(super) fn examine(
+    collector: &mut Collector<'_>,
+    node: NodeId,
+    first: &[u8],
+) -> Result<bool, Error> {
+    for language in LANGUAGES {
+        if language.examine(collector, node, first)? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}

@@ -1,0 +1,223 @@
+//! What was seen: the files that programs asked for while the image ran.
+//!
+//! A trace is evidence beside the others, not in their place: it says what was
+//! needed, never what is not. What was opened or run is needed for certain. What
+//! was merely asked about is kept too, since an answer other than before would
+//! change what a program does; but not if it was only come across in a listing
+//! of its directory, as by `chown -R`, `du` or `find`, which show less where
+//! less is.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+
+use layer::tree::resolve::Lookup;
+use layer::{NodeId, NodeKind};
+use sandbox::{AccessKind, Outcome, Trace};
+
+use super::collector::Collector;
+use super::directories::{is_shared, is_wanted};
+use super::{Edge, Evidence, Level};
+
+/// A directory with fewer files says nothing about whether they were come across or looked for.
+const FEW: usize = 4;
+
+/// Keeps what a trace shows, and what is put back after a proof.
+pub(super) fn add(collector: &mut Collector<'_>) {
+    let root = collector.tree().root();
+    let all = collector.input.options.level != Level::Traced;
+    for path in collector.input.repairs {
+        let node = collector.keep_path(root, path, None, Evidence::Repaired);
+        collector.repaired.extend(node);
+        if let Some(node) = node.filter(|_| all) {
+            keep_alike(collector, node);
+        }
+    }
+    let Some(trace) = collector.input.trace else {
+        return;
+    };
+    let seen = Seen::in_image(collector, trace);
+    for (node, uses) in &seen.files {
+        if uses.is_passing(collector, *node) && seen.is_enumerated(collector, *node) {
+            continue;
+        }
+        let from = uses.by.filter(|by| by != node);
+        let edge = Edge {
+            from,
+            evidence: Evidence::Traced,
+            detail: uses.words().to_owned(),
+        };
+        if uses.runs || uses.opens {
+            collector.keep_for_certain(*node, edge);
+        } else {
+            collector.keep(*node, edge);
+        }
+        if uses.runs {
+            super::package::program_found(collector, *node);
+        }
+    }
+    for (link, by) in &seen.links {
+        let edge = Edge {
+            from: *by,
+            evidence: Evidence::Symlink,
+            detail: "crossed".to_owned(),
+        };
+        collector.keep(*link, edge);
+    }
+    if all {
+        for (node, uses) in &seen.files {
+            if uses.opens {
+                keep_alike(collector, *node);
+            }
+        }
+        for directory in &seen.listed {
+            keep_listed(collector, *directory);
+        }
+    }
+}
+
+/// The part of a trace that is about files of the image.
+#[derive(Default)]
+struct Seen {
+    files: BTreeMap<NodeId, Uses>,
+    links: BTreeMap<NodeId, Option<NodeId>>,
+    listed: BTreeSet<NodeId>,
+}
+
+/// What was done with one file.
+#[derive(Debug, Clone, Copy, Default)]
+struct Uses {
+    runs: bool,
+    opens: bool,
+    writes: bool,
+    by: Option<NodeId>,
+}
+
+impl Seen {
+    fn in_image(collector: &Collector<'_>, trace: &Trace) -> Self {
+        let tree = collector.tree();
+        let exactly =
+            |path: &[u8]| Some(tree.resolve_at(tree.root(), path, Lookup::LSTAT).ok()?.node);
+        let mut seen = Self::default();
+        for access in &trace.accesses {
+            let by = exactly(&access.by).filter(|by| tree.content(*by).is_some());
+            for link in access.links.iter().filter_map(|link| exactly(link)) {
+                seen.links.entry(link).or_insert(by);
+            }
+            if access.outcome != Outcome::Found {
+                continue;
+            }
+            let Some(node) = exactly(&access.path) else {
+                continue; // made while it ran, or not of the image
+            };
+            let uses = seen.files.entry(node).or_default();
+            uses.by = uses.by.or(by);
+            match access.kind {
+                AccessKind::Execute => uses.runs = true,
+                AccessKind::Open => uses.opens = true,
+                AccessKind::Write => uses.writes = true,
+                AccessKind::List => {
+                    seen.listed.insert(node);
+                }
+                _ => {}
+            }
+        }
+        seen
+    }
+
+    /// Whether the directory of a file was listed, and then each of its files asked about.
+    fn is_enumerated(&self, collector: &Collector<'_>, node: NodeId) -> bool {
+        let tree = collector.tree();
+        let directory = tree.parent(node);
+        let all = || tree.children(directory);
+        self.listed.contains(&directory)
+            && all().len() >= FEW
+            && all().iter().all(|file| self.files.contains_key(file))
+    }
+}
+
+impl Uses {
+    fn words(self) -> &'static str {
+        match self {
+            Self { runs: true, .. } => "was run",
+            Self { opens: true, .. } => "was opened",
+            Self { writes: true, .. } => "was written to",
+            _ => "was asked about",
+        }
+    }
+
+    /// Whether nothing was done with a file but to ask about it.
+    fn is_passing(self, collector: &Collector<'_>, node: NodeId) -> bool {
+        !(self.runs || self.opens || (self.writes && !collector.tree().is_directory(node)))
+    }
+}
+
+/// Where a mechanism of its own knows which files of a directory are needed.
+const SELECTED: &[&[u8]] = &[b"gconv"];
+
+/// A file of a directory was opened by name: others of the same kind may be the next time. The same kind:
+/// of the same package, with the same ending. Directories that everybody uses have no kind.
+fn keep_alike(collector: &mut Collector<'_>, node: NodeId) {
+    let tree = collector.tree();
+    let directory = tree.parent(node);
+    if is_shared(tree, directory) || SELECTED.contains(&tree.name(directory)) {
+        return;
+    }
+    let Some(ending) = kind_of(tree.name(node)) else {
+        return;
+    };
+    let packages = collector.input.packages;
+    let owner = packages.owner(node);
+    let alike: Vec<NodeId> = tree
+        .children(directory)
+        .into_iter()
+        .filter(|other| *other != node && !tree.is_directory(*other))
+        .filter(|other| kind_of(tree.name(*other)) == Some(ending))
+        .filter(|other| packages.owner(*other) == owner && is_wanted(tree, *other))
+        .collect();
+    for other in alike {
+        let edge = Edge {
+            from: Some(node),
+            evidence: Evidence::PluginDir,
+            detail: "beside one that was opened".to_owned(),
+        };
+        collector.keep(other, edge);
+    }
+}
+
+/// A directory was listed: what is found there decides what a program does. Its files stay if they are all
+/// alike, as plug-ins and snippets of settings are.
+fn keep_listed(collector: &mut Collector<'_>, directory: NodeId) {
+    let tree = collector.tree();
+    if is_shared(tree, directory) || SELECTED.contains(&tree.name(directory)) {
+        return;
+    }
+    let files: Vec<NodeId> = tree
+        .children(directory)
+        .into_iter()
+        .filter(|node| matches!(tree.kind(*node), NodeKind::File(_) | NodeKind::Symlink(_)))
+        .collect();
+    let kinds: HashSet<Option<&[u8]>> =
+        files.iter().map(|node| kind_of(tree.name(*node))).collect();
+    if kinds.len() > 1 {
+        return;
+    }
+    for node in files.into_iter().filter(|node| is_wanted(tree, *node)) {
+        let edge = Edge {
+            from: Some(directory),
+            evidence: Evidence::PluginDir,
+            detail: "the directory was listed".to_owned(),
+        };
+        collector.keep(node, edge);
+    }
+}
+
+/// Returns the ending of a name, `so` for versioned libraries too.
+fn kind_of(name: &[u8]) -> Option<&[u8]> {
+    if let Some(at) = memchr::memmem::find(name, b".so.") {
+        return Some(&name[at + 1..at + 3]);
+    }
+    let dot = name
+        .iter()
+        .rposition(|b| *b == b'.')
+        .filter(|dot| *dot > 0)?;
+    Some(&name[dot + 1..])
+}

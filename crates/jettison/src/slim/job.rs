@@ -1,0 +1,263 @@
+//! The whole of the main job: look, decide, write, prove, repair.
+//!
+//! The original is run and asked first, while its programs are watched; what they
+//! use joins what the search finds. The slim image is then asked the same, and
+//! watched too: what it misses is put back, and it is asked again.
+
+use std::collections::BTreeSet;
+
+use image::transport::Context;
+use image::{FileSystem, Image, LoadOptions, Store};
+use sandbox::Trace;
+
+use super::cache::{Remembered, Slot};
+use super::repair::{self, Missed, ROUNDS, Repair, Sides};
+use super::report::{self, Summary};
+use super::{Error, Plan, Seen, plan, write};
+use crate::closure::Options;
+use crate::packages::PackageDb;
+use crate::verify::{self, Expected, Proof, Subject, Surroundings, Verdict};
+
+/// What to make, and with what.
+#[derive(Debug, Clone, Copy)]
+pub struct Job<'a> {
+    /// The image to slim.
+    pub image: &'a Image,
+    /// What it is called.
+    pub name: &'a str,
+    /// What the result is called.
+    pub result_name: &'a str,
+    /// What is kept.
+    pub options: &'a Options,
+    /// What was seen of it elsewhere.
+    pub trace: Option<&'a Trace>,
+    /// How it is proven; nothing if it is not to be.
+    pub proof: Option<(&'a verify::Plan, &'a Surroundings<'a>)>,
+    /// Where the result goes, and where results are remembered.
+    pub store: &'a Store,
+    /// A text that is another one for every build of the program.
+    pub program: &'a str,
+    /// Whether to work even if the result is remembered.
+    pub anew: bool,
+    /// How images are written.
+    pub context: Context<'a>,
+    /// How images are read.
+    pub load: LoadOptions<'a>,
+}
+
+/// What came of it.
+#[derive(Debug)]
+pub struct Finished {
+    /// The slim image, in the store, without a name yet.
+    pub image: Image,
+    /// Sizes.
+    pub summary: Summary,
+    /// What the proof said, if there was one.
+    pub verdict: Option<Verdict>,
+    /// What was put back.
+    pub repaired: Vec<Repair>,
+    /// What the programs of the original asked for, if it was run.
+    pub trace: Option<Trace>,
+}
+
+/// What can go wrong with the whole.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum JobError {
+    /// The image cannot be slimmed.
+    #[error(transparent)]
+    Slim(#[from] Error),
+    /// An image cannot be read.
+    #[error(transparent)]
+    Image(#[from] image::Error),
+    /// The proof cannot be had.
+    #[error(transparent)]
+    Verify(#[from] verify::Error),
+    /// Whoever wanted to see the plan failed.
+    #[error(transparent)]
+    Inspect(#[from] Box<dyn std::error::Error + Send + Sync>),
+}
+
+/// An image that was made and what is known of it.
+struct Made {
+    image: Image,
+    summary: Summary,
+}
+
+impl Job<'_> {
+    /// Does it. `inspect` is shown the plan of an image that was made, once it is final; a remembered one
+    /// has none.
+    ///
+    /// # Errors
+    /// When the image cannot be read, slimmed or run. That the result answers differently is no error but
+    /// a verdict.
+    pub fn run(
+        &self,
+        inspect: impl FnOnce(
+            &Plan<'_>,
+            &Summary,
+            &[Repair],
+        ) -> Result<(), Box<dyn std::error::Error + Send + Sync>>,
+    ) -> Result<Finished, JobError> {
+        let slot = self.slot();
+        let remembered = (!self.anew).then(|| slot.get(self.store)).flatten();
+        if self.proof.is_none()
+            && let Some((remembered, image)) = remembered
+        {
+            return Ok(finished(image, remembered, None));
+        }
+        self.context
+            .progress
+            .begin("reading", Some(self.image.stored_size()));
+        let files = FileSystem::load(self.image, self.load)?;
+        let subject = Subject {
+            name: self.name,
+            image: self.image,
+            files: &files,
+        };
+        let proof = self
+            .proof
+            .map(|(plan, surroundings)| Proof::new(subject, plan, surroundings, true));
+        let mut expected = proof.as_ref().map(|proof| proof.ask(subject)).transpose()?;
+        let trace = self.seen(expected.as_ref());
+        let mut verdict = None;
+        if let (Some(proof), Some(expected), Some((remembered, image))) =
+            (&proof, &mut expected, remembered)
+        {
+            let nothing = BTreeSet::new();
+            let (compared, missed) = self.compare(proof, expected, &image, None, &nothing)?;
+            if missed.is_empty() {
+                return Ok(Finished {
+                    verdict: Some(compared),
+                    ..finished(image, remembered, expected.trace.take())
+                });
+            }
+        }
+        let mut repairs = BTreeSet::new();
+        let mut repaired: Vec<Repair> = Vec::new();
+        let mut round = 0;
+        let (made, plan) = loop {
+            let seen = Seen {
+                trace: trace.as_ref(),
+                repairs: &repairs,
+            };
+            self.context.progress.begin("searching", None);
+            let plan = plan(self.image, &files, self.options, &seen)?;
+            let made = self.make(&files, &plan)?;
+            let (Some(proof), Some(expected)) = (&proof, &mut expected) else {
+                break (made, plan);
+            };
+            let packages = Some(&plan.packages);
+            let (compared, missed) =
+                self.compare(proof, expected, &made.image, packages, &repairs)?;
+            verdict = Some(compared);
+            if !repair::is_new(&missed, &repairs) || round == ROUNDS {
+                break (made, plan);
+            }
+            round += 1;
+            for (path, repair) in missed {
+                if repairs.insert(path) {
+                    repaired.push(repair);
+                }
+            }
+        };
+        inspect(&plan, &made.summary, &repaired)?;
+        if verdict.as_ref().is_none_or(|verdict| verdict.same) {
+            slot.put(&Remembered {
+                manifest: made.image.manifest().descriptor(),
+                summary: made.summary.clone(),
+                repaired: repaired.clone(),
+            });
+        }
+        Ok(Finished {
+            image: made.image,
+            summary: made.summary,
+            verdict,
+            repaired,
+            trace: expected.and_then(|expected| expected.trace),
+        })
+    }
+
+    fn slot(&self) -> Slot {
+        let wanted = format!(
+            "{:?}\0{:?}\0{:?}",
+            self.options,
+            self.proof.map(|(plan, _)| plan),
+            self.trace
+        );
+        Slot::new(self.store, self.image, &wanted, self.program)
+    }
+
+    /// Puts together what was seen here and elsewhere.
+    fn seen(&self, expected: Option<&Expected<'_>>) -> Option<Trace> {
+        let here = expected.and_then(|expected| expected.trace.clone());
+        match (self.trace.cloned(), here) {
+            (Some(mut elsewhere), Some(here)) => {
+                elsewhere.merge(here);
+                Some(elsewhere)
+            }
+            (elsewhere, here) => elsewhere.or(here),
+        }
+    }
+
+    fn make(&self, files: &FileSystem, plan: &Plan<'_>) -> Result<Made, JobError> {
+        self.context.progress.begin("writing", None);
+        let made = write(self.image, plan, self.store.layout(), self.context)?;
+        self.context.progress.end();
+        let summary = report::summary(self.image, files, plan, &made.image);
+        Ok(Made {
+            image: made.image,
+            summary,
+        })
+    }
+
+    /// Asks a slim image what the original was asked, and returns what it misses.
+    fn compare(
+        &self,
+        proof: &Proof<'_>,
+        expected: &mut Expected<'_>,
+        image: &Image,
+        packages: Option<&PackageDb>,
+        before: &BTreeSet<Vec<u8>>,
+    ) -> Result<(Verdict, Missed), JobError> {
+        let files = FileSystem::load(image, self.load)?;
+        let subject = Subject {
+            name: self.result_name,
+            image,
+            files: &files,
+        };
+        let compared = proof.compare(expected, subject)?;
+        let original = expected.files();
+        let own;
+        let packages = match packages {
+            Some(packages) => packages,
+            None => {
+                own =
+                    PackageDb::read(&original.tree, &original.contents).map_err(Error::Packages)?;
+                &own
+            }
+        };
+        let same = compared.verdict.same;
+        let missed = compared.trace.map(|trace| {
+            let sides = Sides {
+                original,
+                slim: &files,
+                packages,
+                options: self.options,
+                traces: (expected.trace.as_ref(), &trace),
+            };
+            sides.missed(same, before)
+        });
+        Ok((compared.verdict, missed.unwrap_or_default()))
+    }
+}
+
+fn finished(image: Image, remembered: Remembered, trace: Option<Trace>) -> Finished {
+    Finished {
+        image,
+        summary: remembered.summary,
+        verdict: None,
+        repaired: remembered.repaired,
+        trace,
+    }
+}
