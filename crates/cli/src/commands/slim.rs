@@ -1,12 +1,13 @@
 //! `jettison slim`: the main job.
 
-use std::collections::BTreeMap;
+mod undo;
+
 use std::path::{Path, PathBuf};
 
 use image::{Name, Progress as _, Reference};
 use jettison::closure::{Level, Options};
-use jettison::slim::SOURCE_NAME;
 use jettison::slim::job::{Job, JobError};
+use jettison::slim::origin::Origin;
 use jettison::slim::repair::Repair;
 use jettison::slim::report::{self, Side, Summary};
 use jettison::trace;
@@ -25,7 +26,8 @@ use crate::ui::table;
 #[command(after_help = "Examples:
   jettison slim docker-archive:app.tar -o docker-daemon:app:slim
   jettison slim redis:debian --host 'redis-cli ping'
-  jettison slim oci:web --http /health --http /index.html -t web:small")]
+  jettison slim oci:web --http /health --http /index.html -t web:small
+  jettison slim --undo redis:debian-slim")]
 pub(crate) struct Args {
     /// The image
     image: String,
@@ -35,6 +37,9 @@ pub(crate) struct Args {
     /// Write the result elsewhere too (repeatable)
     #[arg(long, short, value_name = "TRANSPORT:REF")]
     output: Vec<String>,
+    /// Restore the original of IMAGE, a slim one: from the store, or from where it was read
+    #[arg(long, conflicts_with_all = ["report", "traces", "save_trace", "no_verify"])]
+    undo: bool,
     /// Write what became of every path, as JSON
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
@@ -120,6 +125,9 @@ pub(crate) fn run(args: &Args, session: &Session<'_>) -> anyhow::Result<Answer> 
         .iter()
         .map(|text| Reference::parse(text))
         .collect::<Result<_, _>>()?;
+    if args.undo {
+        return undo::run(&source, args.tag.as_deref(), &outputs, session);
+    }
     let proof = args.probes.plan()?;
     let opened = session.open(&source)?;
     if !args.no_verify {
@@ -200,10 +208,7 @@ pub(crate) fn run(args: &Args, session: &Session<'_>) -> anyhow::Result<Answer> 
         );
         return Ok(Answer::No);
     }
-    let annotations = own
-        .iter()
-        .map(|own| (SOURCE_NAME.to_owned(), own.familiar()))
-        .collect::<BTreeMap<_, _>>();
+    let annotations = Origin::new(&absolute(&source)?, &opened, own.as_ref()).annotations();
     session.store.tag(&finished.image, &name, annotations)?;
     drop(guard);
     for output in &outputs {
@@ -217,6 +222,19 @@ pub(crate) fn run(args: &Args, session: &Session<'_>) -> anyhow::Result<Answer> 
         |verdict| proof::summary(verdict, &result_name),
     ));
     Ok(Answer::Yes)
+}
+
+/// Returns a reference that means the same from any working directory.
+fn absolute(reference: &Reference) -> anyhow::Result<Reference> {
+    let mut reference = reference.clone();
+    match &mut reference {
+        Reference::OciLayout { path, .. }
+        | Reference::OciArchive { path, .. }
+        | Reference::DockerArchive { path, .. }
+        | Reference::Path(path) => *path = std::path::absolute(&*path)?,
+        _ => {}
+    }
+    Ok(reference)
 }
 
 /// Returns the error that has a hint and an exit code of its own.
