@@ -10,6 +10,7 @@ pub(crate) mod push;
 pub(crate) mod rm;
 pub(crate) mod run;
 pub(crate) mod slim;
+pub(crate) mod trace;
 pub(crate) mod verify;
 pub(crate) mod why;
 pub(crate) mod why_not;
@@ -52,6 +53,7 @@ pub(crate) fn run(args: Args, ui: &Ui) -> anyhow::Result<Answer> {
         Command::Rm(args) => rm::run(&args, &session()?),
         Command::Run(args) => Ok(run::run(&args, session(), ui)),
         Command::Slim(args) => slim::run(&args, &session()?),
+        Command::Trace(args) => Ok(trace::run(&args, session(), ui)),
         Command::Verify(args) => verify::run(&args, &session()?),
         Command::Why(args) => why::run(&args, &session()?),
         Command::WhyNot(args) => why_not::run(&args, &session()?),

@@ -8,6 +8,7 @@
 #![allow(rustdoc::broken_intra_doc_links)]
 
 mod args;
+mod attach;
 mod commands;
 mod container_flags;
 mod environment;

@@ -159,6 +159,9 @@ pub fn compute(input: &Input<'_>) -> Result<Closure, Error> {
     traced::add(&mut collector);
     collector.run()?;
     language::settle(&mut collector)?;
+    if options.level != Level::Traced {
+        text::complete(&mut collector)?;
+    }
     package::settle(&mut collector)?;
     if options.level == Level::Package {
         package::complete(&mut collector)?;

@@ -1,6 +1,8 @@
 //! What is kept, and why, of small images: each test compares the whole list of
 //! files that stay.
 
+use std::collections::BTreeSet;
+
 use image::{Config, FileSystem};
 use jettison::closure::{self, Error, Options};
 use jettison::packages::PackageDb;
@@ -58,6 +60,8 @@ fn kept(image: &Builder, json: &str, options: &Options) -> Result<String, Error>
         config: &config,
         packages: &packages,
         options,
+        trace: None,
+        repairs: &BTreeSet::new(),
     };
     let closure = closure::compute(&input)?;
     let is_file = |node: &NodeId| !tree.is_directory(*node) && closure.graph.keeps(*node);

@@ -1,6 +1,6 @@
 //! The work list: files are kept with a reason, and each is looked at once.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 
 use layer::tree::resolve::{Lookup, Unresolved};
 use layer::{Content, NodeId, NodeKind, Tree};
@@ -56,6 +56,8 @@ pub(super) struct Collector<'a> {
     pub(super) applications: HashSet<NodeId>,
     /// Files that stay exactly as they are, and the directories that hold them.
     pub(super) preserved: HashSet<NodeId>,
+    /// Shared objects of the image by their names, once somebody wants to know.
+    pub(super) objects: Option<HashMap<Vec<u8>, Vec<NodeId>>>,
     /// What a proof found missing.
     pub(super) repaired: HashSet<NodeId>,
     /// Interpreters of scripts that are no shell's.
@@ -104,6 +106,7 @@ impl<'a> Collector<'a> {
             companions: BTreeSet::new(),
             applications: HashSet::new(),
             preserved: HashSet::new(),
+            objects: None,
             repaired: HashSet::new(),
             interpreters: BTreeSet::new(),
             runtimes: HashSet::new(),
@@ -147,6 +150,8 @@ impl<'a> Collector<'a> {
             match self.interpreter(node) {
                 Script::No => {}
                 Script::Of(interpreter) if self.graph.keeps(interpreter) => {}
+                // Settings name it: programs check that it is there, and seldom run it.
+                _ if edge.evidence == Evidence::Path => {}
                 Script::Of(interpreter) => {
                     self.optional.push(Optional {
                         node,

@@ -132,12 +132,11 @@ const FACTS: &[Row] = &[
         paths: &["/etc/services", "/etc/protocols", "/etc/rpc"],
         ..NONE
     },
-    // Locales: locale(7). C.UTF-8 is a directory in Debian, the others are in the archive.
+    // Locales: locale(7). What is compiled is in `super::locale`.
     Row {
         imports: &["setlocale", "newlocale", "uselocale", "__newlocale"],
         evidence: Evidence::Locale,
         paths: &[
-            "/usr/lib/locale",
             "/usr/share/locale/locale.alias",
             "/etc/locale.alias",
             "/etc/default/locale",
@@ -353,6 +352,9 @@ pub(super) fn examine(collector: &mut Collector<'_>, node: NodeId, object: &Obje
 
 fn act(collector: &mut Collector<'_>, from: NodeId, row: &Row) {
     let tree = collector.tree();
+    if row.evidence == Evidence::Locale {
+        super::locale::keep_compiled(collector, from);
+    }
     for path in row.paths {
         let found = collector.keep_path(tree.root(), path.as_bytes(), Some(from), row.evidence);
         let Some(directory) = found.filter(|node| tree.is_directory(*node)) else {

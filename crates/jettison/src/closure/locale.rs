@@ -1,10 +1,57 @@
-//! Messages in the language that the image sets.
+//! Locales: what setlocale(3) opens, and messages in the language that the image sets.
 
 use std::collections::BTreeSet;
+
+use layer::NodeId;
 
 use super::collector::Collector;
 use super::{Edge, Evidence};
 use crate::packages::classes::Class;
+
+/// Where compiled locales are (locale(7), glibc manual "Locale Names"): directories, and an archive.
+const COMPILED: &str = "/usr/lib/locale";
+
+/// Keeps compiled locales: those that somebody made for this image with locale-gen or localedef, which no
+/// package owns; of packaged ones `C` and what ENV names.
+pub(super) fn keep_compiled(collector: &mut Collector<'_>, from: NodeId) {
+    let tree = collector.tree();
+    let Ok(top) = tree.resolve(COMPILED.as_bytes()) else {
+        return;
+    };
+    let named = named(collector);
+    let packages = collector.input.packages;
+    let edge = Edge {
+        from: Some(from),
+        evidence: Evidence::Locale,
+        detail: "setlocale".to_owned(),
+    };
+    for node in tree.children(top.node) {
+        let files = || tree.walk(node).filter(|file| !tree.is_directory(*file));
+        let made_here = files().all(|file| packages.owner(file).is_none());
+        let name = normal(tree.name(node));
+        if made_here || name == b"c.utf8" || named.contains(&name) {
+            collector.keep_below(node, &edge, |_| true);
+        }
+    }
+}
+
+/// Returns the locales that ENV names, as [`normal`] writes them.
+fn named(collector: &Collector<'_>) -> BTreeSet<Vec<u8>> {
+    let config = collector.input.config;
+    let lines = config.env();
+    let values = lines.iter().filter_map(|line| line.split_once('='));
+    values
+        .filter(|(name, _)| name.starts_with("LC_") || name.starts_with("LANG"))
+        .flat_map(|(_, value)| value.split(':'))
+        .map(|locale| normal(locale.as_bytes()))
+        .collect()
+}
+
+/// Writes a locale's name as glibc compares it: `de_DE.UTF-8` and `de_DE.utf8` are the same.
+fn normal(name: &[u8]) -> Vec<u8> {
+    let same = name.iter().filter(|b| **b != b'-');
+    same.map(u8::to_ascii_lowercase).collect()
+}
 
 /// Variables that choose a language (locale(7); `LANGUAGE` of GNU gettext).
 const VARIABLES: &[&str] = &["LANGUAGE", "LC_ALL", "LC_MESSAGES", "LANG"];

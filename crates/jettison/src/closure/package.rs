@@ -24,8 +24,8 @@ pub(super) fn base(packages: &PackageDb) -> BTreeSet<PackageId> {
     packages.depends_closure(required.map(|(id, _)| id))
 }
 
-/// A program was kept: so is the data of its package, and that of the packages
-/// of data (`Architecture: all`, `noarch`) that it depends on.
+/// A program was kept: so is the data of its package, and that of the packages that it depends on if they
+/// hold data (`Architecture: all`, `noarch`) or are built from the same source.
 pub(super) fn program_found(collector: &mut Collector<'_>, program: NodeId) {
     let packages = collector.input.packages;
     let Some(owner) = packages.owner(program) else {
@@ -37,11 +37,12 @@ pub(super) fn program_found(collector: &mut Collector<'_>, program: NodeId) {
             continue;
         }
         keep_data(collector, id, from, |_| true);
+        // Programs of one source are made to work together: a server and the tools that control it.
+        let source = &packages.package(id).source.name;
         let data = packages.dependencies(id).iter().filter(|dependency| {
-            matches!(
-                packages.package(**dependency).architecture.as_str(),
-                "all" | "noarch"
-            )
+            let package = packages.package(**dependency);
+            let same = !source.is_empty() && package.source.name == *source;
+            same || matches!(package.architecture.as_str(), "all" | "noarch")
         });
         pending.extend(data.map(|dependency| (*dependency, from)));
     }

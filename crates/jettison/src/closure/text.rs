@@ -1,10 +1,12 @@
 //! Settings: the paths that they name.
 
+use std::collections::{BTreeSet, HashMap};
+
 use layer::NodeId;
 
 use super::collector::Collector;
 use super::command::Caller;
-use super::{Error, Evidence, directories};
+use super::{Edge, Error, Evidence, directories};
 use crate::script::config;
 
 /// Settings above this size are data.
@@ -71,5 +73,87 @@ pub(super) fn keep_paths(collector: &mut Collector<'_>, node: NodeId, text: &[u8
             detail: &detail,
         };
         directories::keep_mentioned(collector, root, path, caller);
+    }
+    for name in &named.objects {
+        keep_object(collector, node, name);
+    }
+}
+
+/// Keeps the shared objects that a setting names without saying where they are: a program looks in a
+/// directory that is compiled in.
+fn keep_object(collector: &mut Collector<'_>, node: NodeId, name: &[u8]) {
+    let tree = collector.tree();
+    let index = collector.objects.get_or_insert_with(|| {
+        let mut index: HashMap<Vec<u8>, Vec<NodeId>> = HashMap::new();
+        for node in tree.walk(tree.root()) {
+            if tree.name(node).ends_with(b".so") && !tree.is_directory(node) {
+                index
+                    .entry(tree.name(node).to_vec())
+                    .or_default()
+                    .push(node);
+            }
+        }
+        index
+    });
+    let last = name.rsplit(|b| *b == b'/').next().unwrap_or(name);
+    let found = index.get(last).cloned().unwrap_or_default();
+    let tail = [b"/", name].concat();
+    let exact = found
+        .iter()
+        .any(|object| tree.absolute(*object).ends_with(&tail));
+    for object in found {
+        if exact && !tree.absolute(object).ends_with(&tail) {
+            continue;
+        }
+        let edge = Edge {
+            from: Some(node),
+            evidence: Evidence::Path,
+            detail: String::from_utf8_lossy(name).into_owned(),
+        };
+        collector.keep(object, edge);
+    }
+}
+
+/// Keeps the settings beside those that are kept: a program's own directory below `/etc` is small, and read
+/// by patterns that stand in it (`!include conf.d/*.conf`).
+pub(super) fn complete(collector: &mut Collector<'_>) -> Result<(), Error> {
+    let tree = collector.tree();
+    let Ok(etc) = tree.resolve(b"/etc") else {
+        return Ok(());
+    };
+    let own = tree.children(etc.node).into_iter().filter(|directory| {
+        tree.is_directory(*directory) && !directories::is_shared(tree, *directory)
+    });
+    let mut done = BTreeSet::new();
+    loop {
+        let used = |directory: &NodeId| {
+            let files = tree.walk(*directory).skip(1);
+            files
+                .into_iter()
+                .any(|node| !tree.is_directory(node) && collector.graph.keeps(node))
+        };
+        let new: Vec<NodeId> = own
+            .clone()
+            .filter(|directory| !done.contains(directory) && used(directory))
+            .collect();
+        if new.is_empty() {
+            return Ok(());
+        }
+        for directory in new {
+            done.insert(directory);
+            let edge = Edge {
+                from: Some(directory),
+                evidence: Evidence::Directory,
+                detail: "settings beside those that are kept".to_owned(),
+            };
+            for node in tree
+                .walk(directory)
+                .skip(1)
+                .filter(|node| directories::is_wanted(tree, *node))
+            {
+                collector.keep(node, edge.clone());
+            }
+        }
+        collector.run()?;
     }
 }

@@ -271,6 +271,7 @@ fn language(path: &[u8]) -> Option<&[u8]> {
     let rest = below(rest, "share/locale")
         .or_else(|| below(rest, "lib/locale"))
         .or_else(|| below(rest, "share/i18n/locales"))
+        .or_else(|| below(rest, "share/i18n/charmaps"))
         .or_else(|| below(rest, "share/locale-langpack"))?;
     rest.split(|&b| b == b'/')
         .next()

@@ -16,9 +16,11 @@ pub struct TextPaths {
     pub paths: BTreeSet<Vec<u8>>,
     /// What looks like a pattern of absolute paths: `/etc/nginx/conf.d/*.conf`.
     pub patterns: BTreeSet<Vec<u8>>,
+    /// What looks like a shared object without the directory that it is in: `mod_x.so`, `modules/x.so`.
+    pub objects: BTreeSet<Vec<u8>>,
 }
 
-/// Returns everything in a text that looks like an absolute path.
+/// Returns everything in a text that looks like an absolute path, or like the name of a plug-in.
 ///
 /// A token begins with `/` after white space, a quote or one of `= : , ; ( ) < > [ ] { }`
 /// and ends before the next of them. Paths in comments count: a line that is
@@ -27,6 +29,11 @@ pub struct TextPaths {
 pub fn paths_in_text(text: &[u8]) -> TextPaths {
     let mut found = TextPaths::default();
     for token in text.split(|b| DELIMITERS.contains(b)) {
+        if token.ends_with(b".so") && token.len() > 4 && token.len() <= MAX_PATH && token[0] != b'/'
+        {
+            found.objects.insert(token.to_vec());
+            continue;
+        }
         if token.len() < 2 || token.len() > MAX_PATH || token[0] != b'/' || token[1] == b'/' {
             continue; // `//` is a comment or the middle of a URL
         }
@@ -97,6 +104,13 @@ mod tests {
         ] {
             assert_eq!(show(text), want, "{text}");
         }
+    }
+
+    #[test]
+    fn plug_ins_are_named_without_their_directory() {
+        let found = paths_in_text(b"load_module modules/x.so;\nPlugin=auth_y.so\n/a/z.so .so");
+        let objects: Vec<&[u8]> = found.objects.iter().map(Vec::as_slice).collect();
+        assert_eq!(objects, [&b"auth_y.so"[..], b"modules/x.so"]);
     }
 
     #[test]
