@@ -149,7 +149,7 @@ fn what_was_removed_by_its_name_is_gone() {
     // By its id, so that no registry is asked for its name.
     slim(&environment, &format!("sha256:{}", id.trim()), "small");
     let _ = environment.run(&["rm", "start:1"]).done();
-    let gone = environment.run(&["slim", "--undo", "small"]);
+    let gone = environment.run(&["slim", "--undo", "small", "-t", "back"]);
     assert_eq!(gone.code, 2, "{gone}");
     assert!(
         gone.stderr
