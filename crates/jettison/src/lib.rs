@@ -6,6 +6,7 @@
 //! - [`script`]: what a shell script may run and read.
 //! - [`closure`]: all of these together: which files are needed, and the reason for each.
 //!
+//! - [`seccomp`]: which system calls the programs of an image can make.
 //! - [`slim`]: the main job, made of all of these.
 //!
 //! - [`container`], [`probe`], [`verify`]: an image running, what it is asked, answers compared.
@@ -18,6 +19,7 @@ pub mod loader;
 pub mod packages;
 pub mod probe;
 pub mod script;
+pub mod seccomp;
 pub mod slim;
 pub mod trace;
 pub mod verify;

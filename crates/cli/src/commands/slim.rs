@@ -1,5 +1,6 @@
 //! `jettison slim`: the main job.
 
+mod products;
 mod undo;
 
 use std::path::{Path, PathBuf};
@@ -37,8 +38,11 @@ pub(crate) struct Args {
     /// Write the result elsewhere too (repeatable)
     #[arg(long, short, value_name = "TRANSPORT:REF")]
     output: Vec<String>,
+    /// Write a seccomp profile with the system calls that what stays can make, for `docker run --security-opt`
+    #[arg(long, value_name = "FILE")]
+    seccomp: Option<PathBuf>,
     /// Restore the original of IMAGE, a slim one: from the store, or from where it was read
-    #[arg(long, conflicts_with_all = ["report", "traces", "save_trace", "no_verify"])]
+    #[arg(long, conflicts_with_all = ["report", "seccomp", "traces", "save_trace", "no_verify"])]
     undo: bool,
     /// Write what became of every path, as JSON
     #[arg(long, value_name = "FILE")]
@@ -169,11 +173,15 @@ pub(crate) fn run(args: &Args, session: &Session<'_>) -> anyhow::Result<Answer> 
         proof: (!args.no_verify).then_some((&proof, &surroundings)),
         store: &session.store,
         program: &crate::environment::program(),
-        anew: args.report.is_some(),
+        anew: args.report.is_some() || args.seccomp.is_some(),
         context: session.context(),
         load: session.load_options(),
     };
+    let mut profile = None;
     let finished = job.run(|plan, summary, repaired| {
+        if let Some(path) = &args.seccomp {
+            profile = Some(products::seccomp(plan, &opened.image, path)?);
+        }
         if let Some(path) = &args.report {
             let report = report::report(plan, summary.clone(), repaired);
             write_file(path, &serde_json::to_vec_pretty(&report)?)?;
@@ -191,7 +199,7 @@ pub(crate) fn run(args: &Args, session: &Session<'_>) -> anyhow::Result<Answer> 
     let proven = verdict.as_ref().map(|verdict| verdict.same);
     let value = json!({
         "name": result_name, "proven": proven == Some(true), "written": proven != Some(false),
-        "summary": summary, "verdict": verdict, "repaired": finished.repaired,
+        "summary": summary, "verdict": verdict, "repaired": finished.repaired, "seccomp": profile,
         "trace": finished.trace.as_ref().map(|trace| json!({
             "events": trace.events, "accesses": trace.accesses.len(), "complete": trace.complete,
         })),
@@ -217,6 +225,9 @@ pub(crate) fn run(args: &Args, session: &Session<'_>) -> anyhow::Result<Answer> 
     }
     text.push_str(&sizes(&label, &result_name, summary));
     session.ui.result(&value, &text)?;
+    if let Some(profile) = &profile {
+        products::tell_seccomp(profile, session);
+    }
     session.ui.status(&verdict.as_ref().map_or_else(
         || "unproven: --no-verify was given".to_owned(),
         |verdict| proof::summary(verdict, &result_name),
