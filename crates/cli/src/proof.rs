@@ -33,6 +33,10 @@ pub(crate) struct ProbeFlags {
     /// Run a command of this machine in the container's network; exit codes are compared (repeatable)
     #[arg(long, value_name = "COMMAND")]
     host: Vec<String>,
+    /// Run a test suite of yours in the container's network; it may take half an hour, and JETTISON_IMAGE
+    /// says which image it is run against (repeatable)
+    #[arg(long, value_name = "COMMAND")]
+    probe_suite: Vec<String>,
     /// Connect to a port (repeatable)
     #[arg(long, value_name = "PORT")]
     tcp: Vec<u16>,
@@ -65,6 +69,7 @@ impl ProbeFlags {
         probes.extend(self.http.iter().cloned().map(Probe::http));
         probes.extend(self.exec.iter().cloned());
         probes.extend(self.host.iter().map(|line| Probe::host(line)));
+        probes.extend(self.probe_suite.iter().map(|line| Probe::suite(line)));
         if self.compare_output {
             for probe in &mut probes {
                 probe.compare = probe::Compare::Output;

@@ -152,7 +152,7 @@ fn a_level_without_a_trace_is_refused() {
     let outcome = environment.run(&["slim", "web:1", "--no-verify", "--level", "traced"]);
     assert_eq!(outcome.code, 2, "{outcome}");
     assert!(outcome.stderr.contains("--trace FILE"), "{outcome}");
-    environment.write("no.trace", b"nothing\n".to_vec());
+    environment.write("no.trace", b"nothing\n");
     let outcome = environment.run(&["slim", "web:1", "--trace", "no.trace"]);
     assert_eq!(outcome.code, 2, "{outcome}");
     assert!(

@@ -105,6 +105,20 @@ fn every_kind_of_probe() {
 }
 
 #[test]
+fn a_test_suite_is_run_against_both() {
+    let Some(environment) = with_web() else {
+        return;
+    };
+    let suite = "test $JETTISON_IMAGE = web:1 || { echo it is $JETTISON_IMAGE; exit 7; }";
+    let outcome = verify(&environment, &["web:1", "web:2", "--probe-suite", suite]);
+    assert_eq!(outcome.code, 1, "{outcome}");
+    for line in ["- exit code 0", "+ exit code 7", "+ it is web:2"] {
+        assert!(outcome.stdout.contains(line), "{outcome}");
+    }
+    let _ = verify(&environment, &["web:1", "web:1", "--probe-suite", suite]).done();
+}
+
+#[test]
 fn what_differs_is_shown() {
     let Some(environment) = with_web() else {
         return;

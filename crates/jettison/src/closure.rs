@@ -31,6 +31,7 @@ mod program;
 mod roots;
 mod runtime;
 mod script;
+mod spoken;
 mod system;
 mod text;
 mod traced;
@@ -161,6 +162,7 @@ pub fn compute(input: &Input<'_>) -> Result<Closure, Error> {
     language::settle(&mut collector)?;
     if options.level != Level::Traced {
         text::complete(&mut collector)?;
+        package::asked_for(&mut collector);
     }
     package::settle(&mut collector)?;
     if options.level == Level::Package {

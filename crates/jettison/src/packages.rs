@@ -131,6 +131,9 @@ pub struct Package {
     pub depends: Vec<Vec<String>>,
     /// What it provides besides its own name: virtual packages, `so:` names, rpm capabilities.
     pub provides: Vec<String>,
+    /// Whether somebody asked for it by name, as far as the package manager knows: it was not installed
+    /// because others need it.
+    pub manual: bool,
     /// Whether the distribution declares that no system works without it.
     pub essential: bool,
     /// Priority of dpkg.

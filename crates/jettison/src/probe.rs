@@ -16,6 +16,9 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+/// How long a test suite may take.
+const SUITE: Duration = Duration::from_secs(1800);
+
 /// A question.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Probe {
@@ -47,6 +50,8 @@ pub struct Command {
     pub expect: i32,
     /// What it reads from standard input.
     pub stdin: String,
+    /// How long it may take, if that differs from what others may.
+    pub timeout: Option<Duration>,
 }
 
 /// How much of an answer is compared.
@@ -123,6 +128,18 @@ impl Probe {
         }
     }
 
+    /// Returns the probe for a user's own test suite: a command of the host that may take half an hour.
+    #[must_use]
+    pub fn suite(line: &str) -> Self {
+        Self {
+            request: Request::Host(Command {
+                timeout: Some(SUITE),
+                ..Command::new(line)
+            }),
+            compare: Compare::Status,
+        }
+    }
+
     /// Returns the probe for a port.
     #[must_use]
     pub fn tcp(port: u16) -> Self {
@@ -150,6 +167,7 @@ impl Command {
             line: line.to_owned(),
             expect: 0,
             stdin: String::new(),
+            timeout: None,
         }
     }
 }

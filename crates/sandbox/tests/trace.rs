@@ -384,7 +384,7 @@ fn a_program_that_another_user_runs_is_traced() {
     let mut spec = traced(&root, &["workload", "exec", "/data/script"]);
     root.write(
         "data/script",
-        "#!/bin/sh\nexec /bin/workload open /data/relative\n",
+        "#!/bin/sh\nbusybox ls /data > /dev/null\nexec /bin/workload open /data/relative\n",
     );
     root.mode("data/script", 0o755);
     (spec.user.uid, spec.user.gid) = (999, 999);
@@ -392,6 +392,8 @@ fn a_program_that_another_user_runs_is_traced() {
     let expected = "Found Open 1x /data/file by way of /data/relative\n";
     assert!(seen.contains(expected), "{seen}");
     assert!(seen.contains("Found Execute 1x /data/script\n"), "{seen}");
+    // Which directory is listed, only its descriptor says.
+    assert!(seen.contains("Found List 2x /data\n"), "{seen}");
 }
 
 #[test]

@@ -9,6 +9,7 @@ use super::{Closure, Edge, Error, Evidence, Graph, Input, Missing};
 use crate::closure::facts::Fact;
 use crate::loader::{Environment, Loader, Process};
 use crate::packages::PackageId;
+use crate::script::Dialect;
 
 /// What a file needs if it is a script.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,6 +57,10 @@ pub(super) struct Collector<'a> {
     pub(super) applications: HashSet<NodeId>,
     /// Files that stay exactly as they are, and the directories that hold them.
     pub(super) preserved: HashSet<NodeId>,
+    /// Names of programs of packages that somebody installed by name, once it matters.
+    asked_for: Option<HashSet<Vec<u8>>>,
+    /// Parts of shell scripts, read with `.` or `source`.
+    pub(super) sourced: HashMap<NodeId, Dialect>,
     /// Shared objects of the image by their names, once somebody wants to know.
     pub(super) objects: Option<HashMap<Vec<u8>, Vec<NodeId>>>,
     /// What a proof found missing.
@@ -106,6 +111,8 @@ impl<'a> Collector<'a> {
             companions: BTreeSet::new(),
             applications: HashSet::new(),
             preserved: HashSet::new(),
+            asked_for: None,
+            sourced: HashMap::new(),
             objects: None,
             repaired: HashSet::new(),
             interpreters: BTreeSet::new(),
@@ -202,6 +209,37 @@ impl<'a> Collector<'a> {
     /// Returns whether a file is needed for certain.
     pub(super) fn is_kept_for_certain(&self, node: NodeId) -> bool {
         self.strong.contains(&node)
+    }
+
+    /// Returns whether a file is the user's own and needed for certain: part of the application.
+    pub(super) fn is_own(&self, node: NodeId) -> bool {
+        let is_setting = self.tree().path(node).starts_with(b"etc/");
+        self.strong.contains(&node) && self.is_unpackaged(node) && !is_setting
+    }
+
+    /// Returns whether a name is that of a program of a package that somebody installed by name.
+    pub(super) fn asked_for(&mut self, name: &[u8]) -> bool {
+        let (packages, tree) = (self.input.packages, self.tree());
+        let names = self.asked_for.get_or_insert_with(|| {
+            let manual = packages
+                .packages()
+                .filter(|(id, package)| package.manual && !self.base.contains(id));
+            let files = manual.flat_map(|(id, _)| packages.files(id));
+            let in_path = |node: &&NodeId| {
+                [&b"bin"[..], b"sbin", b"games"].contains(&tree.name(tree.parent(**node)))
+            };
+            files
+                .filter(in_path)
+                .map(|node| tree.name(*node).to_vec())
+                .collect()
+        });
+        names.contains(name)
+    }
+
+    /// Returns whether the user put a file there: no package owns it, and there are packages.
+    pub(super) fn is_unpackaged(&self, node: NodeId) -> bool {
+        let packages = self.input.packages;
+        packages.packages().len() > 0 && packages.owner(node).is_none()
     }
 
     /// Returns what a file needs if it is a script.
@@ -341,11 +379,21 @@ impl<'a> Collector<'a> {
             NodeKind::File(content) if content.size > 0 => {
                 let first = self.read(node, 256)?;
                 if first.starts_with(b"\x7fELF") {
-                    super::program::examine(self, node)
-                } else if super::language::examine(self, node, &first)? {
+                    return super::program::examine(self, node);
+                }
+                if self.is_unpackaged(node) && !first.contains(&0) {
+                    let own = self.is_own(node);
+                    if own {
+                        super::text::examine_own(self, node)?;
+                    }
+                    super::spoken::examine(self, node, &first, own)?;
+                }
+                if super::language::examine(self, node, &first)? {
                     Ok(())
                 } else if first.starts_with(b"#!") {
                     super::script::examine(self, node, &first)
+                } else if super::script::examine_part(self, node)? {
+                    Ok(())
                 } else {
                     super::text::examine(self, node, &first)
                 }

@@ -160,7 +160,9 @@ impl<'a> Judge<'a> {
             .iter()
             .find(|other| package::is_program_in_path(&self.collector, **other));
         if package::is_program_in_path(&self.collector, node) {
-            let cost = package::cost(&self.collector, self.graph, node)?;
+            let kept = self.graph.nodes().iter();
+            let inodes = kept.map(|node| tree.inode(*node)).collect();
+            let cost = package::cost(&self.collector, node, &inodes)?;
             if cost > package::COMPANION {
                 let beside = beside.copied();
                 return Ok(Rule::LargeCompanion { beside, cost });

@@ -200,11 +200,26 @@ pub(super) fn keep_mentioned(
     } else if is_shared(tree, found.node) {
         collector.keep(found.node, caller.edge());
     } else {
+        // What a package put there came along; what the user put there is part of the application.
+        let own = caller
+            .from
+            .is_none_or(|from| collector.is_kept_for_certain(from))
+            && tree
+                .children(found.node)
+                .into_iter()
+                .all(|node| collector.is_unpackaged(node));
         let edge = Edge {
-            evidence: Evidence::PluginDir,
+            evidence: match own {
+                true => Evidence::Application,
+                false => Evidence::PluginDir,
+            },
             ..caller.edge()
         };
-        collector.keep_below(found.node, &edge, |node| is_wanted(tree, node));
+        if own {
+            keep_own(collector, found.node, &edge);
+        } else {
+            collector.keep_below(found.node, &edge, |node| is_wanted(tree, node));
+        }
     }
 }
 

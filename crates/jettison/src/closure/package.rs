@@ -7,13 +7,14 @@
 //! depend on) are taken apart file by file instead: they are the base that
 //! slimming is about.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 
 use layer::NodeId;
+use layer::tree::InodeId;
 
-use super::collector::{Collector, Script};
+use super::collector::{Collector, Optional, Script};
 use super::directories::{is_shared, is_wanted};
-use super::{Edge, Error, Evidence, Graph};
+use super::{Edge, Error, Evidence};
 use crate::packages::{PackageDb, PackageId};
 
 /// Returns the packages of the base that every system has.
@@ -111,6 +112,38 @@ pub(super) fn is_program_in_path(collector: &Collector<'_>, node: NodeId) -> boo
     in_path && tree.mode(node) & 0o111 != 0 && tree.content(node).is_some()
 }
 
+/// Has the programs of packages that somebody asked for by name looked at as companions: a client beside a
+/// server was installed to be used in the container.
+pub(super) fn asked_for(collector: &mut Collector<'_>) {
+    let packages = collector.input.packages;
+    for (id, package) in packages.packages() {
+        if !package.manual || collector.base.contains(&id) {
+            continue;
+        }
+        for node in packages.files(id) {
+            if !is_program_in_path(collector, *node) {
+                continue;
+            }
+            match collector.interpreter(*node) {
+                Script::No => {
+                    collector.companions.insert(*node);
+                }
+                // Stays if its interpreter does.
+                Script::Of(interpreter) => collector.optional.push(Optional {
+                    node: *node,
+                    interpreter,
+                    edge: Edge {
+                        from: None,
+                        evidence: Evidence::Package,
+                        detail: format!("{} was asked for", package.name),
+                    },
+                }),
+                Script::Broken => {}
+            }
+        }
+    }
+}
+
 /// Bytes that a companion may add.
 ///
 /// What comes in the same package as a program (`ffprobe` beside `ffmpeg`,
@@ -122,6 +155,7 @@ pub(super) const COMPANION: u64 = 1_000_000;
 /// Decides on what depends on everything else: scripts of packages are kept if
 /// their interpreters are, companions if they are cheap. Until nothing changes.
 pub(super) fn settle(collector: &mut Collector<'_>) -> Result<(), Error> {
+    let tree = collector.tree();
     loop {
         let waiting = std::mem::take(&mut collector.optional);
         let (ready, waiting): (Vec<_>, Vec<_>) = waiting
@@ -132,9 +166,19 @@ pub(super) fn settle(collector: &mut Collector<'_>) -> Result<(), Error> {
             .into_iter()
             .map(|script| (script.node, script.edge))
             .collect();
+        let inodes = collector
+            .graph
+            .nodes()
+            .iter()
+            .map(|node| tree.inode(*node))
+            .collect();
         for node in std::mem::take(&mut collector.companions) {
-            if cost(collector, &collector.graph, node)? <= COMPANION {
-                let (from, detail) = (sibling(collector, node), "of the same package".to_owned());
+            if cost(collector, node, &inodes)? <= COMPANION {
+                let from = sibling(collector, node);
+                let detail = match from {
+                    Some(_) => "of the same package".to_owned(),
+                    None => "of a package that was asked for".to_owned(),
+                };
                 found.push((
                     node,
                     Edge {
@@ -189,8 +233,12 @@ pub(super) fn complete(collector: &mut Collector<'_>) -> Result<(), Error> {
     settle(collector)
 }
 
-/// Returns the bytes that a program and its libraries would add to what is kept.
-pub(super) fn cost(collector: &Collector<'_>, kept: &Graph, program: NodeId) -> Result<u64, Error> {
+/// Returns the bytes that a program and its libraries would add to files with these inodes.
+pub(super) fn cost(
+    collector: &Collector<'_>,
+    program: NodeId,
+    inodes: &HashSet<InodeId>,
+) -> Result<u64, Error> {
     let tree = collector.tree();
     let first = collector.read(program, 4)?;
     let objects = match collector.process(program) {
@@ -200,8 +248,8 @@ pub(super) fn cost(collector: &Collector<'_>, kept: &Graph, program: NodeId) -> 
     let added = objects.iter().chain([&program]).collect::<BTreeSet<_>>();
     Ok(added
         .into_iter()
-        .filter(|n| !kept.keeps(**n))
-        .map(|n| tree.size(*n))
+        .filter(|node| !inodes.contains(&tree.inode(**node)))
+        .map(|node| tree.size(*node))
         .sum())
 }
 

@@ -281,7 +281,9 @@ fn follow(collector: &mut Collector<'_>, node: NodeId, object: &Object, said: &S
     let is_base = packages
         .owner(node)
         .is_some_and(|owner| collector.base.contains(&owner));
-    let commands = (collector.is_kept_for_certain(node) && !is_base).then_some(&said.commands);
+    // An interpreter starts what its scripts say; its own words are those of a language.
+    let speaks = collector.is_kept_for_certain(node) && !is_base && said.languages.is_empty();
+    let commands = speaks.then_some(&said.commands);
     for name in commands.into_iter().flatten() {
         let detail = String::from_utf8_lossy(name).into_owned();
         let caller = Caller {

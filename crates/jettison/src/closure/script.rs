@@ -1,6 +1,7 @@
 //! Scripts: the interpreter, and for shells the commands that they may call.
 
 use layer::NodeId;
+use layer::tree::resolve::Lookup;
 
 use super::collector::Collector;
 use super::command::Caller;
@@ -42,19 +43,7 @@ pub(super) fn examine(
         }
     }
     match Dialect::of(&name) {
-        Some(dialect) => {
-            let text = collector.read(node, script::MAX_SCRIPT as u64)?;
-            let facts = script::analyze(&text, dialect);
-            follow(
-                collector,
-                &facts,
-                Caller {
-                    from: Some(node),
-                    evidence: Evidence::ScriptCommand,
-                    detail: "",
-                },
-            );
-        }
+        Some(dialect) => read(collector, node, dialect)?,
         None => {
             if let Some(interpreter) = interpreter {
                 collector.interpreters.insert(interpreter);
@@ -66,6 +55,45 @@ pub(super) fn examine(
     Ok(())
 }
 
+/// Keeps what a part of a script needs: a file that a shell reads with `.` or `source`, or one of a program's
+/// own that has the ending of shell scripts. Returns whether it is one.
+pub(super) fn examine_part(collector: &mut Collector<'_>, node: NodeId) -> Result<bool, Error> {
+    let name = collector.tree().name(node);
+    let dialect = match collector.sourced.get(&node) {
+        Some(dialect) => *dialect,
+        None if name.ends_with(b".bash") => Dialect::Bash,
+        None if name.ends_with(b".sh") => Dialect::Sh,
+        None => return Ok(false),
+    };
+    if collector.is_kept_for_certain(node) {
+        read(collector, node, dialect)?;
+    }
+    Ok(true)
+}
+
+fn read(collector: &mut Collector<'_>, node: NodeId, dialect: Dialect) -> Result<(), Error> {
+    let text = collector.read(node, script::MAX_SCRIPT as u64)?;
+    let facts = script::analyze(&text, dialect);
+    let caller = Caller {
+        from: Some(node),
+        evidence: Evidence::ScriptCommand,
+        detail: "",
+    };
+    note_sources(collector, &facts, dialect);
+    follow(collector, &facts, caller);
+    Ok(())
+}
+
+/// Remembers in which language files are that a script reads as parts of itself.
+fn note_sources(collector: &mut Collector<'_>, facts: &ScriptFacts, dialect: Dialect) {
+    let base = collector.working_directory();
+    for source in &facts.sources {
+        if let Ok(found) = collector.tree().resolve_at(base, source, Lookup::STAT) {
+            collector.sourced.entry(found.node).or_insert(dialect);
+        }
+    }
+}
+
 /// Keeps what the text of `sh -c` needs.
 pub(super) fn keep_shell_text(
     collector: &mut Collector<'_>,
@@ -73,6 +101,7 @@ pub(super) fn keep_shell_text(
     caller: Caller<'_>,
 ) -> Result<(), Error> {
     let facts = script::analyze(text, Dialect::Sh);
+    note_sources(collector, &facts, Dialect::Sh);
     follow(collector, &facts, caller);
     Ok(())
 }

@@ -164,6 +164,15 @@ fn config(collector: &mut Collector<'_>) {
     for volume in config.volumes() {
         keep_tree(collector, &volume, "VOLUME");
     }
+    for (name, value) in collector.environment.clone() {
+        let variable = String::from_utf8_lossy(&name).into_owned();
+        for part in value
+            .split(|b| *b == b':')
+            .filter(|part| part.starts_with(b"/"))
+        {
+            named_by_variable(collector, &variable, part);
+        }
+    }
     let user = config
         .user()
         .split(':')
@@ -192,6 +201,43 @@ fn config(collector: &mut Collector<'_>) {
             detail: "LD_PRELOAD",
         };
         directories::keep_mentioned(collector, tree.root(), library.as_bytes(), caller);
+    }
+}
+
+/// Bytes up to which a directory stays because a variable names it. Tool chains are larger, and their
+/// variables (`GOPATH`, `CARGO_HOME`, `JAVA_HOME`) matter only if a program that is kept reads them.
+const LARGEST_NAMED: u64 = 32 << 20;
+
+/// A variable of the image names a path: whoever wrote it meant programs to find something there. Files
+/// stay, and directories of the user's own.
+fn named_by_variable(collector: &mut Collector<'_>, variable: &str, path: &[u8]) {
+    let tree = collector.tree();
+    let Ok(found) = tree.resolve(path) else {
+        return;
+    };
+    let detail = format!("ENV {variable}");
+    let edge = Edge {
+        from: None,
+        evidence: Evidence::ConfigUser,
+        detail: detail.clone(),
+    };
+    if !tree.is_directory(found.node) {
+        collector.keep_links(&found.links, None, &detail);
+        collector.keep(found.node, edge);
+        return;
+    }
+    let own = tree
+        .children(found.node)
+        .into_iter()
+        .all(|node| collector.is_unpackaged(node));
+    let bytes = || {
+        tree.walk(found.node)
+            .map(|node| tree.size(node))
+            .sum::<u64>()
+    };
+    if own && !directories::is_shared(tree, found.node) && bytes() <= LARGEST_NAMED {
+        collector.keep_links(&found.links, None, &detail);
+        directories::keep_own(collector, found.node, &edge);
     }
 }
 

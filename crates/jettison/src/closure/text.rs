@@ -61,6 +61,16 @@ pub(super) fn examine(
     Ok(())
 }
 
+/// Keeps what the source of an application names, in whatever language it is: paths in it stand for files
+/// that it reads (`STATIC_ROOT = "/srv/static"`).
+pub(super) fn examine_own(collector: &mut Collector<'_>, node: NodeId) -> Result<(), Error> {
+    if collector.tree().size(node) <= LARGEST {
+        let text = collector.read(node, LARGEST)?;
+        keep_paths(collector, node, &text);
+    }
+    Ok(())
+}
+
 /// Keeps what the absolute paths and patterns in a text lead to.
 pub(super) fn keep_paths(collector: &mut Collector<'_>, node: NodeId, text: &[u8]) {
     let root = collector.tree().root();

@@ -1,7 +1,8 @@
 //! What was seen: the files that programs asked for while the image ran.
 //!
 //! A trace is evidence beside the others, not in their place: it says what was
-//! needed, never what is not. What was opened or run is needed for certain. What
+//! needed, never what is not. What was run, or could be the
+//! text of a program, is needed for certain. What
 //! was merely asked about is kept too, since an answer other than before would
 //! change what a program does; but not if it was only come across in a listing
 //! of its directory, as by `chown -R`, `du` or `find`, which show less where
@@ -45,7 +46,7 @@ pub(super) fn add(collector: &mut Collector<'_>) {
             evidence: Evidence::Traced,
             detail: uses.words().to_owned(),
         };
-        if uses.runs || uses.opens {
+        if uses.runs || uses.opens && is_source(collector, *node) {
             collector.keep_for_certain(*node, edge);
         } else {
             collector.keep(*node, edge);
@@ -72,6 +73,14 @@ pub(super) fn add(collector: &mut Collector<'_>) {
             keep_listed(collector, *directory);
         }
     }
+}
+
+/// Whether a file that was opened could be the text of a program: then all that it names may be used. A
+/// library was needed already by whoever loaded it, and settings name what is switched off as well.
+fn is_source(collector: &Collector<'_>, node: NodeId) -> bool {
+    let is_setting = collector.tree().path(node).starts_with(b"etc/");
+    let first = collector.read(node, 256).unwrap_or_default();
+    !is_setting && !first.is_empty() && !first.contains(&0)
 }
 
 /// The part of a trace that is about files of the image.

@@ -1,5 +1,7 @@
 //! The database of dpkg (dpkg(1), deb-control(5)), whole or split as in distroless images.
 
+use std::collections::HashSet;
+
 use layer::{NodeId, Tree};
 
 use super::{Error, Format, Package, Reading, State, optional_text, paragraphs, text};
@@ -7,6 +9,8 @@ use super::{Error, Format, Package, Reading, State, optional_text, paragraphs, t
 pub(super) const STATUS: &[u8] = b"var/lib/dpkg/status";
 pub(super) const STATUS_DIRECTORY: &[u8] = b"var/lib/dpkg/status.d";
 const INFO_DIRECTORY: &[u8] = b"var/lib/dpkg/info";
+/// What apt installed because others need it (apt_preferences(5) and apt-mark(8) call that `auto`).
+const STATES: &[u8] = b"var/lib/apt/extended_states";
 const DIVERSIONS: &[u8] = b"var/lib/dpkg/diversions";
 
 /// The ending of the files that list checksums and paths.
@@ -38,6 +42,7 @@ fn read_status(reading: &mut Reading<'_>) -> Result<(), Error> {
     let bytes = reading.read_node(node)?;
     let database = reading.add_database(Format::Dpkg, node, State::Complete);
     let info = directory(reading.tree, INFO_DIRECTORY);
+    let automatic = read_automatic(reading)?;
     for range in paragraphs(&bytes) {
         let stanza = &bytes[range];
         let Some(mut package) = parse(stanza) else {
@@ -45,6 +50,7 @@ fn read_status(reading: &mut Reading<'_>) -> Result<(), Error> {
         };
         package.database = database;
         let name = package.name.clone();
+        package.manual = automatic.as_ref().is_some_and(|all| !all.contains(&name));
         let mut listed = None;
         if let Some(info) = info {
             // dpkg qualifies the names of packages that are `Multi-Arch: same`.
@@ -64,6 +70,27 @@ fn read_status(reading: &mut Reading<'_>) -> Result<(), Error> {
         reading.claims.claim(id, name.as_bytes(), paths);
     }
     Ok(())
+}
+
+/// Returns the packages that nobody asked for by name; nothing where apt has not written that down.
+fn read_automatic(reading: &mut Reading<'_>) -> Result<Option<HashSet<String>>, Error> {
+    let Some(node) = reading.find_file(STATES) else {
+        return Ok(None);
+    };
+    let bytes = reading.read_node(node)?;
+    let mut automatic = HashSet::new();
+    for range in paragraphs(&bytes) {
+        let (mut name, mut is_automatic) = (None, false);
+        for (field, value) in fields(&bytes[range]) {
+            match field {
+                b"Package" => name = optional_text(value),
+                b"Auto-Installed" => is_automatic = value == b"1",
+                _ => {}
+            }
+        }
+        automatic.extend(name.filter(|_| is_automatic));
+    }
+    Ok(Some(automatic))
 }
 
 /// One file with the stanza of one package, and beside it one with its checksums,

@@ -173,12 +173,17 @@ fn host(
     surroundings: &Surroundings<'_>,
     timeout: Duration,
 ) -> Result<Answer, container::Error> {
+    let name = side.name.clone();
     let Some(running) = side.alive() else {
         return Ok(Answer::none(NOT_RUNNING));
     };
     let mut process = running.container.host_command(&HostCommand {
         argv: ["sh", "-c", &command.line].map(OsString::from).to_vec(),
-        env: surroundings.env.clone(),
+        env: [
+            &surroundings.env[..],
+            &[("JETTISON_IMAGE".into(), name.into())],
+        ]
+        .concat(),
         cwd: surroundings.cwd.clone(),
         streams: streams(command),
     })?;
@@ -231,6 +236,7 @@ fn finish(
     command: &Command,
     timeout: Duration,
 ) -> Result<Answer, container::Error> {
+    let timeout = command.timeout.unwrap_or(timeout);
     let [stdin, stdout, stderr] = program.take();
     let (stdout, stderr) = (Stream::read(stdout), Stream::read(stderr));
     if let Some(mut stdin) = stdin {

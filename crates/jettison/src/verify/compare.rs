@@ -116,12 +116,26 @@ fn differences(item: &Item, other: &Item) -> Vec<Difference> {
     if item.status != other.status {
         found.push(difference(STATUS, &item.status, &other.status));
     }
+    // Where only the status is compared, what the other said tells why it differs.
+    if item.parts.is_empty() && item.status != other.status {
+        for part in other.parts.iter().filter(|part| !part.text.is_empty()) {
+            found.push(difference(part.name, "", &last_lines(&part.text)));
+        }
+    }
     for (part, other) in item.parts.iter().zip(&other.parts) {
         if part.text != other.text {
             found.push(difference(part.name, &part.text, &other.text));
         }
     }
     found
+}
+
+/// How many lines of an output are shown that is not compared.
+const SHOWN: usize = 20;
+
+fn last_lines(text: &str) -> String {
+    let lines: Vec<&str> = text.split_inclusive('\n').collect();
+    lines[lines.len().saturating_sub(SHOWN)..].concat()
 }
 
 fn difference(part: &'static str, original: &str, other: &str) -> Difference {

@@ -14,6 +14,8 @@ const LAST_LINES: usize = 20;
 /// An image, unpacked, and a container of it.
 #[derive(Debug)]
 pub(super) struct Side {
+    /// What reports call the image.
+    pub(super) name: String,
     /// How the container was made; further ones are made like it.
     pub(super) spec: Spec,
     run: Run,
@@ -62,7 +64,7 @@ impl Side {
         surroundings: &Surroundings<'_>,
         trace: Option<TraceOptions>,
     ) -> Result<Self, container::Error> {
-        let Subject { image, files, .. } = subject;
+        let Subject { name, image, files } = subject;
         let settings = Settings {
             streams: Streams {
                 stdin: Stdio::Null,
@@ -100,6 +102,7 @@ impl Side {
             },
         };
         Ok(Self {
+            name: name.to_owned(),
             spec,
             run,
             started: Instant::now(),

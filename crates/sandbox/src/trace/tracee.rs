@@ -4,10 +4,11 @@ use std::ffi::CStr;
 use std::fmt::Arguments;
 use std::io::Write;
 use std::mem::MaybeUninit;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
 use rustix::fs::{CWD, Mode, OFlags, openat, readlinkat_raw};
 use rustix::io::Errno;
+use rustix::process::{Pid, PidfdFlags, PidfdGetfdFlags, pidfd_getfd, pidfd_open};
 
 use crate::sys;
 
@@ -68,7 +69,7 @@ impl Tracees {
         };
         let at = self.position(thread)?;
         let known = self.known.get(at).ok_or(Errno::SRCH)?;
-        match read(&known.directory) {
+        let result = match read(&known.directory) {
             // The one that is known has ended.
             Err(Errno::SRCH | Errno::NOENT) => {
                 self.known.remove(at);
@@ -76,6 +77,15 @@ impl Tracees {
                 read(&self.known.get(at).ok_or(Errno::SRCH)?.directory)
             }
             other => other,
+        };
+        match (result, link) {
+            // The directory `fd` belongs to whom the thread runs as, which with sub-ids is not the caller.
+            (Err(Errno::ACCESS), Link::Descriptor(number)) => {
+                let at = self.position(thread)?;
+                let known = self.known.get(at).ok_or(Errno::SRCH)?;
+                borrowed_link(&known.directory, number, into)
+            }
+            (result, _) => result,
         }
     }
 
@@ -141,6 +151,35 @@ impl Tracees {
         }
         Ok(at)
     }
+}
+
+/// Reads where a descriptor of a thread points through a copy of it. A copy can be had by whoever may trace the
+/// thread (pidfd_getfd(2)), whoever that thread runs as.
+fn borrowed_link(thread: &OwnedFd, number: i32, into: &mut Vec<u8>) -> Result<(), Errno> {
+    let process = process_of(thread)?;
+    let process = pidfd_open(process, PidfdFlags::empty())?;
+    let copy = pidfd_getfd(process, number, PidfdGetfdFlags::empty())?;
+    with_path(format_args!("/proc/self/fd/{}", copy.as_raw_fd()), |path| {
+        read_link(CWD, path, into)
+    })
+}
+
+/// Returns the process that a thread belongs to, from `Tgid` of proc_pid_status(5).
+fn process_of(thread: &OwnedFd) -> Result<Pid, Errno> {
+    let status = openat(
+        thread,
+        c"status",
+        OFlags::RDONLY | OFlags::CLOEXEC,
+        Mode::empty(),
+    )?;
+    let mut text = [0; 512];
+    let length = rustix::io::read(&status, &mut text)?;
+    let text = text.get(..length).unwrap_or_default();
+    let number = text.split(|&byte| byte == b'\n').find_map(|line| {
+        let number = line.strip_prefix(b"Tgid:")?.trim_ascii();
+        std::str::from_utf8(number).ok()?.parse().ok()
+    });
+    number.and_then(Pid::from_raw).ok_or(Errno::SRCH)
 }
 
 /// Reads a string of a thread.

@@ -1,0 +1,147 @@
+//! Commands that stand in source code: what an application starts.
+//!
+//! Whatever the language, the name of a program that is started is nearly always a
+//! literal: `spawn("git", …)`, `subprocess.run(["ffmpeg", …])`, `` `date` ``. Two kinds are
+//! told from ordinary words: the programs of packages that somebody installed by
+//! name, wherever they are quoted; and others on a line that calls what starts programs.
+
+use layer::NodeId;
+
+use super::collector::Collector;
+use super::command::Caller;
+use super::{Error, Evidence};
+
+/// Larger files are data, or bundles in which words mean nothing.
+const LARGEST: u64 = 4 << 20;
+
+/// Parts of names of functions that start programs: of Python's os and subprocess, Node's child_process,
+/// Ruby's Kernel and Open3, Perl, PHP, Java's ProcessBuilder and Runtime, Lua, Erlang's `os:cmd`, R.
+const STARTS: &[&str] = &[
+    "exec",
+    "spawn",
+    "system",
+    "popen",
+    "Popen",
+    "subprocess",
+    "Open3",
+    "open3",
+    "shell",
+    "backtick",
+    "%x",
+    "qx",
+    "ProcessBuilder",
+    "proc_open",
+    "passthru",
+    "os:cmd",
+    "run(",
+    "check_output(",
+    "check_call(",
+    "call(",
+];
+
+/// Endings of files that are source of languages which are interpreted.
+const SOURCE: &[&str] = &[
+    ".py", ".js", ".mjs", ".cjs", ".ts", ".rb", ".pl", ".pm", ".php", ".lua", ".r", ".R", ".tcl",
+    ".erl", ".exs", ".ru", ".rake", ".groovy",
+];
+
+/// Keeps the programs that a source file of the user's starts. `own` is whether it is part of the
+/// application, and not of something that was installed for it.
+pub(super) fn examine(
+    collector: &mut Collector<'_>,
+    node: NodeId,
+    first: &[u8],
+    own: bool,
+) -> Result<(), Error> {
+    let tree = collector.tree();
+    let name = tree.name(node);
+    let is_source = SOURCE
+        .iter()
+        .any(|ending| name.ends_with(ending.as_bytes()))
+        || first.starts_with(b"#!");
+    if !is_source || tree.size(node) > LARGEST {
+        return Ok(());
+    }
+    let text = collector.read(node, LARGEST)?;
+    for line in text.split(|b| *b == b'\n').filter(|line| line.len() < 4096) {
+        let starts = own
+            && (line.contains(&b'`')
+                || STARTS
+                    .iter()
+                    .any(|part| memchr::memmem::find(line, part.as_bytes()).is_some()));
+        for literal in literals(line) {
+            let word = literal
+                .split(u8::is_ascii_whitespace)
+                .next()
+                .unwrap_or_default();
+            let asked_for = is_command(word) && collector.asked_for(word);
+            if asked_for {
+                keep(collector, node, word);
+            } else if starts {
+                // A whole line for a shell may name several.
+                let words = literal.split(|b| b" |&;()$".contains(b));
+                for word in words.filter(|word| is_command(word)) {
+                    keep(collector, node, word);
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+fn keep(collector: &mut Collector<'_>, node: NodeId, word: &[u8]) {
+    let detail = String::from_utf8_lossy(word).into_owned();
+    let caller = Caller {
+        from: Some(node),
+        evidence: Evidence::Spawn,
+        detail: &detail,
+    };
+    collector.keep_command(word, caller);
+}
+
+fn is_command(word: &[u8]) -> bool {
+    word.len() > 1
+        && word.first().is_some_and(u8::is_ascii_lowercase)
+        && word
+            .iter()
+            .all(|b| b.is_ascii_alphanumeric() || b"._+-".contains(b))
+}
+
+/// Returns what stands between quotes on a line.
+fn literals(line: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut rest = line;
+    std::iter::from_fn(move || {
+        let open = rest.iter().position(|b| b"\"'`".contains(b))?;
+        let quote = rest[open];
+        let inner = &rest[open + 1..];
+        let end = inner.iter().position(|b| *b == quote)?;
+        rest = &inner[end + 1..];
+        Some(&inner[..end])
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn literals_stand_between_quotes() {
+        let found: Vec<&[u8]> = literals(br#"run(["git", 'status'], `a b`, "open)"#).collect();
+        assert_eq!(found, [&b"git"[..], b"status", b"a b"]);
+    }
+
+    #[test]
+    fn commands_are_lower_case_words() {
+        for (word, want) in [
+            ("git", true),
+            ("x86_64-linux-gnu-gcc", true),
+            ("g++", true),
+            ("a", false),
+            ("Error", false),
+            ("-v", false),
+            ("a/b", false),
+        ] {
+            assert_eq!(is_command(word.as_bytes()), want, "{word}");
+        }
+    }
+}
