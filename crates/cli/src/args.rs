@@ -91,6 +91,7 @@ pub(crate) enum Command {
     Why(commands::why::Args),
     WhyNot(commands::why_not::Args),
     Run(Box<commands::run::Args>),
+    Build(Box<commands::build::Args>),
     Trace(Box<commands::trace::Args>),
     Copy(commands::copy::Args),
     Pull(commands::pull::Args),

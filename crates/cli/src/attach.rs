@@ -112,7 +112,7 @@ pub(crate) fn attach(
     let unpacked = Unpacked::new(&files, &spec.ids, session.scratch())?;
     drop(files);
     session.ui.end();
-    spec.root = unpacked.root().to_owned();
+    unpacked.prepare(&mut spec);
     spec.trace = trace;
 
     // Before the program can tell anybody that it runs.

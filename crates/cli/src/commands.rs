@@ -1,5 +1,6 @@
 //! One file per sub-command, named as it is typed.
 
+pub(crate) mod build;
 pub(crate) mod completions;
 pub(crate) mod copy;
 pub(crate) mod images;
@@ -52,6 +53,7 @@ pub(crate) fn run(args: Args, ui: &Ui) -> anyhow::Result<Answer> {
         Command::Images(args) => images::run(&args, &session()?),
         Command::Rm(args) => rm::run(&args, &session()?),
         Command::Run(args) => Ok(run::run(&args, session(), ui)),
+        Command::Build(args) => build::run(&args, session, ui),
         Command::Slim(args) => slim::run(&args, &session()?),
         Command::Trace(args) => Ok(trace::run(&args, session(), ui)),
         Command::Verify(args) => verify::run(&args, &session()?),

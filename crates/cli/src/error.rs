@@ -2,7 +2,7 @@
 
 use std::io;
 
-use jettison::{closure, container, probe, seccomp, slim, verify};
+use jettison::{build, closure, container, probe, seccomp, slim, verify};
 
 /// Done.
 pub(crate) const DONE: u8 = 0;
@@ -67,8 +67,49 @@ pub(crate) fn code(failure: &anyhow::Error) -> u8 {
         if let Some(error) = cause.downcast_ref::<slim::Error>() {
             return slim_code(error);
         }
+        if let Some(error) = cause.downcast_ref::<build::Error>() {
+            return build_code(error);
+        }
     }
     FAILED
+}
+
+fn build_code(error: &build::Error) -> u8 {
+    use build::Error as E;
+    match error {
+        E::At { source, .. } => build_code(source),
+        E::Image(error) => image_code(error),
+        E::Unpack(error) => layer_code(error),
+        E::Container(container::Error::Unknown { .. }) => INPUT,
+        E::Dockerfile { .. }
+        | E::Trigger { .. }
+        | E::Operand(_)
+        | E::NoStage { .. }
+        | E::Source { .. }
+        | E::NotADirectory(_)
+        | E::IsADirectory(_)
+        | E::Checksum { .. } => INPUT,
+        _ => FAILED,
+    }
+}
+
+fn build_hint(error: &build::Error) -> Option<String> {
+    use build::Error as E;
+    Some(match error {
+        E::At { source, .. } => return build_hint(source),
+        E::Source { ignored: true, .. } => {
+            "a line with `!` before the path brings it back".to_owned()
+        }
+        E::Source { .. } => {
+            "paths to copy are relative to the build context, not to the Dockerfile".to_owned()
+        }
+        E::Program { program, .. } => format!("install {program} on this machine"),
+        E::Command { .. } => "look around in the files before it with --debug-shell".to_owned(),
+        E::Image(error) => return image_hint(error),
+        E::Container(error) => return container_hint(error),
+        E::Unpack(error) => return layer_hint(error),
+        _ => return None,
+    })
 }
 
 fn slim_code(error: &slim::Error) -> u8 {
@@ -127,6 +168,9 @@ pub(crate) fn hint(failure: &anyhow::Error) -> Option<String> {
         }
         if let Some(error) = cause.downcast_ref::<slim::Error>() {
             return slim_hint(error);
+        }
+        if let Some(hint) = cause.downcast_ref().and_then(build_hint) {
+            return Some(hint);
         }
         let space = cause.downcast_ref::<io::Error>()?.kind() == io::ErrorKind::StorageFull;
         space

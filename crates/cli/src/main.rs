@@ -9,6 +9,8 @@
 
 mod args;
 mod attach;
+mod build_input;
+mod build_output;
 mod commands;
 mod container_flags;
 mod environment;

@@ -99,7 +99,7 @@ impl<'u> Session<'u> {
         )?)
     }
 
-    fn remote(&self) -> Remote<'_> {
+    pub(crate) fn remote(&self) -> Remote<'_> {
         Remote {
             registry: &self.registry,
             engine: &self.engine,

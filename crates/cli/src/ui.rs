@@ -69,6 +69,11 @@ impl Ui {
         }
     }
 
+    /// Returns whether nothing but results is wanted.
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.quiet
+    }
+
     /// Tells how the work goes.
     pub(crate) fn status(&self, text: &str) {
         if !self.quiet && !self.json {

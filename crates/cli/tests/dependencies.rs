@@ -5,9 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use cargo_metadata::{DependencyKind, MetadataCommand};
 
 const WANTED: &[(&str, &[&str])] = &[
-    ("cli", &["image", "jettison", "layer", "sandbox"]),
+    (
+        "cli",
+        &["dockerfile", "image", "jettison", "layer", "sandbox"],
+    ),
+    ("dockerfile", &[]),
     ("image", &["layer"]),
-    ("jettison", &["image", "layer", "sandbox"]),
+    ("jettison", &["dockerfile", "image", "layer", "sandbox"]),
     ("layer", &[]),
     ("sandbox", &[]),
     ("testkit", &["layer"]),

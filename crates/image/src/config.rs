@@ -265,6 +265,24 @@ impl Config {
         Self::from_value(value)
     }
 
+    /// Returns this config with one key of its `config` object taken away.
+    #[must_use]
+    pub fn without_setting(&self, key: &str) -> Self {
+        let mut value = self.value.clone();
+        if let Some(settings) = value["config"].as_object_mut() {
+            settings.shift_remove(key);
+        }
+        Self::from_value(value)
+    }
+
+    /// Returns this config with one key of the document itself set, such as `author`.
+    #[must_use]
+    pub fn with_field(&self, key: &str, field: Value) -> Self {
+        let mut value = self.value.clone();
+        value[key] = field;
+        Self::from_value(value)
+    }
+
     fn config(&self, key: &str) -> &Value {
         &self.value["config"][key]
     }

@@ -211,6 +211,17 @@ impl Store {
         Ok(Written { manifest, bytes })
     }
 
+    /// Copies the blobs of an image into the store without giving it a name, and returns the image that
+    /// has them there. The caller holds the guard of [`Store::writing`].
+    ///
+    /// # Errors
+    /// When a blob cannot be read or written.
+    pub fn import(&self, image: &Image, context: Context<'_>) -> Result<Image> {
+        let (manifest, _) = layout::write_blobs(image, &self.layout, context)?;
+        let blobs = Blobs::new(self.layout.clone());
+        Image::new(manifest, image.config().clone(), blobs)
+    }
+
     /// Gives an image whose blobs are in the store a name. An image that had
     /// the name before loses it and is removed with the next [`Store::remove`].
     ///
@@ -231,6 +242,16 @@ impl Store {
         }));
         layout::add_entry(&self.layout, descriptor.clone())?;
         Ok(descriptor)
+    }
+
+    /// Keeps an image whose blobs are in the store although it has no name.
+    ///
+    /// # Errors
+    /// When the index cannot be written.
+    pub fn keep(&self, image: &Image) -> Result<()> {
+        let mut descriptor = image.manifest().descriptor();
+        descriptor.platform = Some(image.platform());
+        layout::add_entry(&self.layout, descriptor)
     }
 
     /// Removes the entries that `doomed` answers yes for, and every blob that

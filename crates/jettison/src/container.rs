@@ -10,7 +10,7 @@
 //! let ids = sandbox::IdMapping::detect(&sandbox::Caller::current());
 //! let mut spec = container::plan(image, files, &Settings::default(), &ids)?;
 //! let unpacked = Unpacked::new(files, &spec.ids, "/tmp".as_ref())?;
-//! spec.root = unpacked.root().to_owned();
+//! unpacked.prepare(&mut spec);
 //! let mut container = sandbox::spawn(&spec)?;
 //! container.wait()?;
 //! # Ok(())
@@ -26,6 +26,7 @@ mod user;
 
 pub use settings::{Settings, check_platform, plan};
 pub use unpacked::Unpacked;
+pub(crate) use user::{Found, Users};
 
 use std::io;
 use std::path::PathBuf;

@@ -12,6 +12,7 @@
 //! - [`container`], [`probe`], [`verify`]: an image running, what it is asked, answers compared.
 //! - [`trace`]: what its programs were seen to ask for, as a file.
 
+pub mod build;
 pub mod closure;
 pub mod container;
 pub mod elf;

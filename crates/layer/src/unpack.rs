@@ -1,13 +1,20 @@
-//! Trees written as files.
+//! Trees written as files, by several threads.
 //!
 //! Every file is made relative to the open directory that holds it, with a name
 //! that is a single component, and nothing is ever opened through a symbolic
 //! link: whatever a layer contains, it cannot name a file outside `root`.
+//!
+//! One thread makes the directories and hands out what is in them; when all of it
+//! is there, further names of files are linked, and directories get the modes and
+//! times that they shall have, the inner ones first.
 
 use std::collections::HashMap;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
+use crossbeam_channel::{Receiver, Sender, bounded};
 use rustix::fs::{AtFlags, FileType, Gid, Mode, OFlags, Timespec, Timestamps, Uid, XattrFlags};
 use rustix::io::Errno;
 
@@ -16,7 +23,7 @@ use crate::error::{Error, Result};
 use crate::path::display;
 use crate::tree::{InodeId, NodeId, NodeKind, Tree};
 
-/// What of a tree is reproduced on disk.
+/// What of a tree is reproduced on disk, and how.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Options {
     /// Whether files get their owners. Needs the privilege to chown; without
@@ -24,9 +31,22 @@ pub struct Options {
     pub owners: bool,
     /// Whether device nodes are made; otherwise they are left out.
     pub devices: bool,
+    /// How many threads write files.
+    pub threads: usize,
 }
 
+/// Returns how many threads write files fastest: as many as there are processors.
+#[must_use]
+pub fn processors() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+/// Bytes copied at once: they stay in the processor's cache on their way.
 const CHUNK: usize = 256 << 10;
+/// Files handed out at once.
+const BATCH: usize = 32;
+/// Batches that may wait. Each holds its directory open.
+const WAITING: usize = 64;
 
 /// Unpacks the nodes of `tree` for which `keep` answers yes into the existing,
 /// empty directory `root`.
@@ -42,100 +62,187 @@ pub fn unpack(
     keep: impl Fn(NodeId) -> bool,
 ) -> Result<()> {
     let flags = OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let directory = rustix::fs::open(root, flags, Mode::empty()).map_err(|errno| Error::Host {
+    let top = rustix::fs::open(root, flags, Mode::empty()).map_err(|errno| Error::Host {
         verb: "open",
         path: root.to_path_buf(),
         source: errno.into(),
     })?;
-    let mut unpacker = Unpacker {
+    let unpacker = Unpacker {
         tree,
         contents,
         root,
         options,
-        linked: HashMap::new(),
-        buffer: vec![0; CHUNK],
+        own: owner_of_new(&top).map_err(|errno| Error::Host {
+            verb: "look at",
+            path: root.to_path_buf(),
+            source: errno.into(),
+        })?,
+        failed: AtomicBool::new(false),
     };
-    unpacker.fill(tree.root(), directory, &keep)
+    let top = Arc::new(top);
+    let links = std::thread::scope(|scope| {
+        let (jobs, queue) = bounded::<Job>(WAITING);
+        let workers: Vec<_> = (0..options.threads.max(1))
+            .map(|_| {
+                let (unpacker, queue) = (&unpacker, queue.clone());
+                scope.spawn(move || unpacker.work(queue))
+            })
+            .collect();
+        drop(queue);
+        let made = unpacker.make_directories(&top, &keep, &jobs);
+        drop(jobs);
+        for worker in workers {
+            // What went wrong first with a file is why the directories were given up.
+            worker.join().map_err(|_| Error::Host {
+                verb: "write files below",
+                path: root.to_path_buf(),
+                source: std::io::Error::other("a thread panicked"),
+            })??;
+        }
+        made
+    })?;
+    unpacker.link(&links)?;
+    unpacker.finish_directories(top, &keep)
 }
+
+/// Returns who new files in a directory belong to. Their group may be the directory's or the caller's,
+/// depending on its mode and on how its file system is mounted: known is it only if that is the same.
+fn owner_of_new(directory: &OwnedFd) -> std::result::Result<Option<(Uid, Gid)>, Errno> {
+    let stat = rustix::fs::fstat(directory)?;
+    let (uid, gid) = (rustix::process::geteuid(), rustix::process::getegid());
+    Ok((stat.st_gid == gid.as_raw()).then_some((uid, gid)))
+}
+
+/// Some files of an open directory.
+struct Job {
+    directory: Arc<OwnedFd>,
+    nodes: Vec<NodeId>,
+}
+
+/// A further name of a file, and the first one.
+type Link = (NodeId, NodeId);
 
 struct Unpacker<'a> {
     tree: &'a Tree,
     contents: &'a Contents,
     root: &'a Path,
     options: Options,
-    /// First name of each file with hard links, by its open directory's path.
-    linked: HashMap<InodeId, NodeId>,
-    buffer: Vec<u8>,
+    /// Who new files belong to, if that is known.
+    own: Option<(Uid, Gid)>,
+    /// Whether a thread has given up, so that the others need not go on.
+    failed: AtomicBool,
 }
 
-/// A directory being filled: closed, with its final mode and times, after its entries.
+/// A directory that is open, and those in it that are still to be done.
 struct Open {
     node: NodeId,
-    fd: OwnedFd,
+    fd: Arc<OwnedFd>,
     todo: Vec<NodeId>,
 }
 
 impl Unpacker<'_> {
-    /// Fills a directory and everything below it. A stack of its own, not
-    /// recursion: layers may be as deep as they like.
-    fn fill(&mut self, top: NodeId, fd: OwnedFd, keep: &impl Fn(NodeId) -> bool) -> Result<()> {
-        let mut stack = vec![Open {
-            node: top,
-            fd,
-            todo: self.todo(top, keep),
-        }];
+    /// Makes all directories and hands out the files in them; returns the further names of files.
+    /// A stack of its own, not recursion: layers may be as deep as they like.
+    fn make_directories(
+        &self,
+        top: &Arc<OwnedFd>,
+        keep: &impl Fn(NodeId) -> bool,
+        jobs: &Sender<Job>,
+    ) -> Result<Vec<Link>> {
+        let mut first: HashMap<InodeId, NodeId> = HashMap::new();
+        let mut links = Vec::new();
+        let mut enter = |node: NodeId, fd: Arc<OwnedFd>| -> Option<Open> {
+            let mut nodes = self.tree.children(node);
+            nodes.retain(|node| keep(*node));
+            let (mut todo, mut files): (Vec<NodeId>, Vec<NodeId>) = nodes
+                .into_iter()
+                .partition(|node| self.tree.is_directory(*node));
+            files.retain(|&node| {
+                if self.tree.links(node) < 2 {
+                    return true;
+                }
+                let first = *first.entry(self.tree.inode(node)).or_insert(node);
+                if first != node {
+                    links.push((node, first));
+                }
+                first == node
+            });
+            for nodes in files.chunks(BATCH) {
+                let (directory, nodes) = (Arc::clone(&fd), nodes.to_vec());
+                jobs.send(Job { directory, nodes }).ok()?;
+            }
+            todo.reverse();
+            Some(Open { node, fd, todo })
+        };
+        let mut stack: Vec<Open> = enter(self.tree.root(), Arc::clone(top))
+            .into_iter()
+            .collect();
         while let Some(open) = stack.last_mut() {
             let Some(node) = open.todo.pop() else {
-                let Some(done) = stack.pop() else { break };
-                self.finish_directory(&done)?;
+                stack.pop();
                 continue;
             };
-            if self.tree.is_directory(node) {
-                let parent = open.fd.as_fd();
-                let fd = self.make_directory(parent, node)?;
-                let todo = self.todo(node, keep);
-                stack.push(Open { node, fd, todo });
-            } else {
-                let parent = open.fd.as_fd();
-                self.make(parent, node)?;
+            let name = self.tree.name(node);
+            // Writable until its entries are there.
+            rustix::fs::mkdirat(&*open.fd, name, Mode::RWXU)
+                .map_err(|e| self.error("make", node, e))?;
+            let fd = Arc::new(self.open_directory(open.fd.as_fd(), node)?);
+            match enter(node, fd) {
+                Some(open) if !self.failed.load(Ordering::Relaxed) => stack.push(open),
+                _ => return Ok(Vec::new()), // a thread has given up and says why
+            }
+        }
+        Ok(links)
+    }
+
+    fn open_directory(&self, parent: BorrowedFd<'_>, node: NodeId) -> Result<OwnedFd> {
+        let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        rustix::fs::openat(parent, self.tree.name(node), flags, Mode::empty())
+            .map_err(|e| self.error("open", node, e))
+    }
+
+    /// Gives all directories their modes and times, each after those in it: the mode may forbid to go there.
+    fn finish_directories(&self, top: Arc<OwnedFd>, keep: &impl Fn(NodeId) -> bool) -> Result<()> {
+        let enter = |node: NodeId, fd: Arc<OwnedFd>| {
+            let mut todo = self.tree.children(node);
+            todo.retain(|node| keep(*node) && self.tree.is_directory(*node));
+            Open { node, fd, todo }
+        };
+        let mut stack = vec![enter(self.tree.root(), top)];
+        while let Some(open) = stack.last_mut() {
+            if let Some(node) = open.todo.pop() {
+                let fd = Arc::new(self.open_directory(open.fd.as_fd(), node)?);
+                stack.push(enter(node, fd));
+                continue;
+            }
+            let (node, fd) = (open.node, open.fd.as_fd());
+            self.set_owner_mode_xattrs(fd, node)?;
+            rustix::fs::futimens(fd, &self.times(node)).map_err(|e| self.error("date", node, e))?;
+            stack.pop();
+        }
+        Ok(())
+    }
+
+    /// Makes files until there are no more, or one cannot be made.
+    fn work(&self, queue: Receiver<Job>) -> Result<()> {
+        let mut buffer = vec![0; CHUNK];
+        for Job { directory, nodes } in queue {
+            for node in nodes {
+                if self.failed.load(Ordering::Relaxed) {
+                    return Ok(());
+                }
+                self.make(directory.as_fd(), node, &mut buffer)
+                    .inspect_err(|_| self.failed.store(true, Ordering::Relaxed))?;
             }
         }
         Ok(())
     }
 
-    fn todo(&self, directory: NodeId, keep: &impl Fn(NodeId) -> bool) -> Vec<NodeId> {
-        let mut todo = self.tree.children(directory);
-        todo.retain(|node| keep(*node));
-        todo.reverse();
-        todo
-    }
-
-    fn make_directory(&self, parent: BorrowedFd<'_>, node: NodeId) -> Result<OwnedFd> {
-        let name = self.tree.name(node);
-        // Writable until its entries are there.
-        rustix::fs::mkdirat(parent, name, Mode::RWXU).map_err(|e| self.error("make", node, e))?;
-        let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        rustix::fs::openat(parent, name, flags, Mode::empty())
-            .map_err(|e| self.error("open", node, e))
-    }
-
-    fn finish_directory(&self, done: &Open) -> Result<()> {
-        let (node, fd) = (done.node, done.fd.as_fd());
-        self.set_owner_mode_xattrs(fd, node)?;
-        rustix::fs::futimens(fd, &self.times(node)).map_err(|e| self.error("date", node, e))
-    }
-
-    fn make(&mut self, parent: BorrowedFd<'_>, node: NodeId) -> Result<()> {
-        let name = self.tree.name(node);
-        if self.tree.links(node) > 1 {
-            if let Some(first) = self.linked.get(&self.tree.inode(node)) {
-                return self.hard_link(*first, parent, node);
-            }
-            self.linked.insert(self.tree.inode(node), node);
-        }
+    fn make(&self, parent: BorrowedFd<'_>, node: NodeId, buffer: &mut [u8]) -> Result<()> {
         let tree = self.tree;
+        let name = tree.name(node);
         match tree.kind(node) {
-            NodeKind::File(content) => return self.make_file(parent, node, content),
+            NodeKind::File(content) => return self.make_file(parent, node, content, buffer),
             NodeKind::Symlink(target) => {
                 rustix::fs::symlinkat(&**target, parent, name)
                     .map_err(|e| self.error("make", node, e))?;
@@ -154,17 +261,10 @@ impl Unpacker<'_> {
             }
             NodeKind::Directory => return Ok(()),
         }
-        if self.options.owners {
-            let (uid, gid) = tree.owner(node);
-            let (uid, gid) = (Uid::from_raw(uid), Gid::from_raw(gid));
-            rustix::fs::chownat(
-                parent,
-                name,
-                Some(uid),
-                Some(gid),
-                AtFlags::SYMLINK_NOFOLLOW,
-            )
-            .map_err(|e| self.error("chown", node, e))?;
+        if let Some((uid, gid)) = self.owner(node) {
+            let link = AtFlags::SYMLINK_NOFOLLOW;
+            rustix::fs::chownat(parent, name, Some(uid), Some(gid), link)
+                .map_err(|e| self.error("chown", node, e))?;
         }
         if !matches!(tree.kind(node), NodeKind::Symlink(_)) {
             rustix::fs::chmodat(parent, name, mode(tree.mode(node)), AtFlags::empty())
@@ -186,20 +286,25 @@ impl Unpacker<'_> {
             .map_err(|e| self.error("make", node, e))
     }
 
-    fn make_file(&mut self, parent: BorrowedFd<'_>, node: NodeId, content: &Content) -> Result<()> {
+    fn make_file(
+        &self,
+        parent: BorrowedFd<'_>,
+        node: NodeId,
+        content: &Content,
+        buffer: &mut [u8],
+    ) -> Result<()> {
         let flags =
             OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let fd = rustix::fs::openat(parent, self.tree.name(node), flags, Mode::RUSR | Mode::WUSR)
             .map_err(|e| self.error("make", node, e))?;
         let mut at = 0;
-        let mut buffer = std::mem::take(&mut self.buffer);
         if let Extents::Sparse(_) = content.extents {
             rustix::fs::ftruncate(&fd, content.size).map_err(|e| self.error("size", node, e))?;
         }
         while at < content.size {
             let read = self
                 .contents
-                .read_at(content, &mut buffer, at)
+                .read_at(content, buffer, at)
                 .map_err(|source| Error::Content {
                     path: self.tree.path(node),
                     source,
@@ -212,7 +317,6 @@ impl Unpacker<'_> {
             }
             at += read as u64;
         }
-        self.buffer = buffer;
         self.set_owner_mode_xattrs(fd.as_fd(), node)?;
         rustix::fs::futimens(&fd, &self.times(node)).map_err(|e| self.error("date", node, e))
     }
@@ -234,9 +338,8 @@ impl Unpacker<'_> {
     /// Owner first: chown clears set-id bits and capabilities.
     fn set_owner_mode_xattrs(&self, fd: BorrowedFd<'_>, node: NodeId) -> Result<()> {
         let tree = self.tree;
-        if self.options.owners {
-            let (uid, gid) = tree.owner(node);
-            rustix::fs::fchown(fd, Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid)))
+        if let Some((uid, gid)) = self.owner(node) {
+            rustix::fs::fchown(fd, Some(uid), Some(gid))
                 .map_err(|e| self.error("chown", node, e))?;
         }
         rustix::fs::fchmod(fd, mode(tree.mode(node))).map_err(|e| self.error("chmod", node, e))?;
@@ -250,22 +353,43 @@ impl Unpacker<'_> {
         Ok(())
     }
 
-    fn hard_link(&self, first: NodeId, parent: BorrowedFd<'_>, node: NodeId) -> Result<()> {
-        // The directories on the way are ours, just made: no link among them.
-        let path = self.tree.path(first);
-        let (directories, name) = match path.iter().rposition(|b| *b == b'/') {
-            Some(slash) => (&path[..slash], &path[slash + 1..]),
-            None => (&path[..0], &path[..]),
-        };
-        let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::PATH;
-        let mut at = rustix::fs::open(self.root, flags, Mode::empty())
-            .map_err(|e| self.error("open", first, e))?;
-        for part in crate::path::components(directories) {
-            at = rustix::fs::openat(&at, part, flags, Mode::empty())
-                .map_err(|e| self.error("open", first, e))?;
+    /// Returns the owner that a file has to be given, if it is not the one that it has.
+    fn owner(&self, node: NodeId) -> Option<(Uid, Gid)> {
+        let (uid, gid) = self.tree.owner(node);
+        let owner = (Uid::from_raw(uid), Gid::from_raw(gid));
+        (self.options.owners && Some(owner) != self.own).then_some(owner)
+    }
+
+    /// Makes the further names of files. Many are in one directory, beside one another.
+    fn link(&self, links: &[Link]) -> Result<()> {
+        let mut at: Option<(NodeId, OwnedFd)> = None;
+        for &(node, first) in links {
+            let directory = self.tree.parent(node);
+            let parent = match at.take() {
+                Some((known, fd)) if known == directory => fd,
+                _ => self.directory_of(node)?,
+            };
+            let from = self.directory_of(first)?;
+            let (old, new) = (self.tree.name(first), self.tree.name(node));
+            rustix::fs::linkat(&from, old, &parent, new, AtFlags::empty())
+                .map_err(|e| self.error("link", node, e))?;
+            at = Some((directory, parent));
         }
-        rustix::fs::linkat(&at, name, parent, self.tree.name(node), AtFlags::empty())
-            .map_err(|e| self.error("link", node, e))
+        Ok(())
+    }
+
+    /// Opens the directory that a file is in. Those on the way are ours, just made: no link among them.
+    fn directory_of(&self, node: NodeId) -> Result<OwnedFd> {
+        let path = self.tree.path(node);
+        let directories = path.iter().rposition(|b| *b == b'/').unwrap_or(0);
+        let flags = OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::PATH;
+        let mut at = rustix::fs::open(self.root, flags, Mode::empty())
+            .map_err(|e| self.error("open", node, e))?;
+        for part in crate::path::components(&path[..directories]) {
+            at = rustix::fs::openat(&at, part, flags | OFlags::NOFOLLOW, Mode::empty())
+                .map_err(|e| self.error("open", node, e))?;
+        }
+        Ok(at)
     }
 
     fn times(&self, node: NodeId) -> Timestamps {

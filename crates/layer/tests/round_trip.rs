@@ -168,7 +168,7 @@ proptest! {
     fn unpacked_trees_are_on_disk(items in prop::collection::vec(item(), 0..24)) {
         let tree = build(&readable(items));
         let root = tempfile::tempdir().unwrap();
-        let options = Options { owners: is_root(), devices: false };
+        let options = Options { owners: is_root(), devices: false, threads: 3 };
         unpack(&tree.tree, &tree.contents, root.path(), options, |_| true).unwrap();
         let want = dump::tree(&tree.tree, &tree.contents, fields());
         prop_assert_eq!(dump::directory(root.path(), fields()), want);
@@ -211,6 +211,7 @@ fn unpacking_keeps_within_its_root() {
     let options = Options {
         owners: false,
         devices: false,
+        threads: 1,
     };
     unpack(&tree.tree, &tree.contents, root.path(), options, |_| true).unwrap();
     let want = dump::tree(

@@ -95,13 +95,25 @@ impl Container {
     /// Returns what programs have asked for so far, if that is recorded.
     #[must_use]
     pub fn trace(&self) -> Option<Trace> {
-        self.tracing.as_ref().map(Tracing::so_far)
+        let tracing = self.tracing.as_ref();
+        tracing
+            .filter(|tracing| tracing.recorded())
+            .map(Tracing::so_far)
     }
 
     /// Waits until everything in the container has ended, and returns what its programs asked for, if that
     /// is recorded and has not been taken yet.
     pub fn take_trace(&mut self) -> Option<Trace> {
-        self.tracing.take().map(Tracing::finish)
+        if self.recorded() {
+            self.tracing.take().map(Tracing::finish)
+        } else {
+            None
+        }
+    }
+
+    /// Returns whether what programs ask for is written down.
+    pub(crate) fn recorded(&self) -> bool {
+        self.tracing.as_ref().is_some_and(Tracing::recorded)
     }
 
     /// Runs a further command in the container, as `docker exec` does.

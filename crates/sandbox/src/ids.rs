@@ -25,10 +25,9 @@ pub enum IdMapping {
     /// by it or by nobody.
     ///
     /// Set these to the user that the program shall run as: an image with `USER redis` needs the id of
-    /// `redis` here, since a program can have no other. System calls that would change an owner or an
-    /// identity succeed without doing anything, so that an entry point which starts as root and then
-    /// drops its privileges goes on as root. A program that asks `getuid` afterwards sees that nothing
-    /// has changed, and may refuse to run.
+    /// `redis` here. A process that takes on another identity seems to have it: what it asks about itself,
+    /// and about the owners of the files that are its to use, is answered accordingly, though for the
+    /// kernel nothing has changed. `chown` succeeds without doing anything.
     Single {
         /// The user that the caller is inside.
         inside_uid: u32,

@@ -28,7 +28,7 @@ use crate::{
 /// [`Error::exit_code`] says what docker would exit with. Everything else is about the surroundings.
 pub fn spawn(spec: &Spec) -> Result<Container, Error> {
     if let Writes::Directory(directory) = &spec.writes {
-        make_layers(directory, &spec.root)?;
+        make_layers(directory, &spec.root_here())?;
     }
     let mut plan = Plan::new(spec)?;
     let (ends, program_ends) = streams::connect(spec.streams)?;
@@ -55,7 +55,7 @@ pub fn spawn(spec: &Spec) -> Result<Container, Error> {
 
     let supervised = Supervised::new(monitor, control)
         .map_err(Error::supervise("start the monitor of the container"))?;
-    let tracing = spec.trace.as_ref().map(Tracing::new);
+    let tracing = Tracing::new(spec.trace.as_ref(), &spec.ids);
     let container = supervised.as_ref().map(Supervised::process);
     let heard = listen_to_program(report.as_fd(), tracing.as_ref(), container, &plan.program)?;
     let terminal = heard.terminal;
@@ -118,7 +118,7 @@ fn make_layers(directory: &Path, root: &Path) -> Result<(), Error> {
 
 /// Runs a command in a container beside its first one.
 pub(crate) fn exec(container: &Container, exec: &Exec) -> Result<Process, Error> {
-    let program = Program::of_exec(exec, &container.ids, container.tracing.is_some())?;
+    let program = Program::of_exec(exec, &container.ids, container.recorded())?;
     let all = namespaces(container.network) | libc::CLONE_NEWUSER;
     let joined = Joined {
         container: container.supervised.process().as_fd(),
@@ -199,6 +199,8 @@ pub(crate) struct Heard {
     pub(crate) failed: Option<Failed>,
     terminal: Option<OwnedFd>,
     pub(crate) socket: Option<OwnedFd>,
+    /// A directory or a mount that it made.
+    pub(crate) root: Option<OwnedFd>,
 }
 
 /// Listens until a child has become a program or has ended.
@@ -236,7 +238,6 @@ fn listen_and(
     mut trace: impl FnMut(OwnedFd, OwnedFd) -> Result<(), Error>,
 ) -> Result<Heard, Error> {
     let mut heard = Heard::default();
-    let mut root = None;
     while let Some((message, descriptor)) =
         receive(report, RecvFlags::empty()).map_err(Error::supervise("listen to a process"))?
     {
@@ -244,9 +245,9 @@ fn listen_and(
             Message::Failed { step, errno } => heard.failed = Some(Failed { step, errno }),
             Message::Terminal => heard.terminal = descriptor,
             Message::Socket => heard.socket = descriptor,
-            Message::Root => root = descriptor,
+            Message::Root => heard.root = descriptor,
             Message::Listener => {
-                if let (Some(root), Some(listener)) = (root.take(), descriptor) {
+                if let (Some(root), Some(listener)) = (heard.root.take(), descriptor) {
                     trace(root, listener)?;
                 }
             }

@@ -1,10 +1,10 @@
-//! The system call filter for containers with a single id: changes of owner and identity succeed without
-//! happening.
+//! The system call filter for containers with a single id: changes of owner succeed without happening.
 //!
-//! In such a container every id but one is unmapped, and `chown` or `setuid` to another fails with
-//! EINVAL. Entry points do both before they start the program proper. The filter answers those calls
-//! itself, with success. What it cannot do: `getuid` still tells the truth, a `chown` of a missing file
-//! succeeds too, and a device that `mknod` made is not there. Programs that check will notice.
+//! In such a container every id but one is unmapped, and `chown` to another fails with EINVAL. Entry points
+//! do that before they start the program proper. The filter answers those calls itself, with success. What
+//! it cannot do: a `chown` of a missing file succeeds too, and a device that `mknod` made is not there.
+//! Programs that check will notice. Changes of identity are kept by [`crate::identity`], except those of
+//! 32-bit programs, which only seem to succeed here, too.
 
 use std::ffi::c_uint;
 
@@ -14,24 +14,24 @@ use crate::bpf::{self, AND, ARCHITECTURE, EQUAL, LOAD, NUMBER, RETURN, instructi
 struct Table {
     /// `AUDIT_ARCH_*` of the kernel's `linux/audit.h`.
     architecture: c_uint,
-    /// Calls that change an owner or an identity.
+    /// Calls that change an owner, or, of 32-bit programs, an identity.
     changes: &'static [c_uint],
     /// Calls that make a node, and which argument has its kind.
     nodes: &'static [(c_uint, c_uint)],
 }
 
 /// Numbers from the kernel's `syscall_64.tbl`, `syscall_32.tbl` and `asm-generic/unistd.h`. In order:
-/// chown, fchown, lchown, fchownat, setuid, setgid, setreuid, setregid, setgroups, setresuid,
+/// chown, fchown, lchown, fchownat; for 32-bit programs also setuid, setgid, setreuid, setregid, setgroups, setresuid,
 /// setresgid, setfsuid, setfsgid, as far as the architecture has them.
 const TABLES: [Table; 3] = [
     Table {
         architecture: bpf::X86_64,
-        changes: &[92, 93, 94, 260, 105, 106, 113, 114, 116, 117, 119, 122, 123],
+        changes: &[92, 93, 94, 260],
         nodes: &[(133, 1), (259, 2)],
     },
     Table {
         architecture: bpf::AARCH64,
-        changes: &[55, 54, 146, 144, 145, 143, 159, 147, 149, 151, 152],
+        changes: &[55, 54],
         nodes: &[(33, 2)],
     },
     Table {

@@ -5,8 +5,9 @@
 
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::sync::Arc;
 
-use crate::{IdMapping, TraceOptions};
+use crate::{IdMapping, Memory, TraceOptions};
 
 /// A command and the container around it.
 ///
@@ -15,6 +16,12 @@ use crate::{IdMapping, TraceOptions};
 pub struct Spec {
     /// Root directory on the host.
     pub root: PathBuf,
+    /// What is the root in place of that directory, which is then only where it is put, out of the host's
+    /// sight.
+    pub memory: Option<Arc<Memory>>,
+    /// Directories that lie below [`Self::root`], topmost first, as layers of overlayfs: what the root
+    /// lacks is seen from them, what it marks as removed is not. Not with [`Writes::InPlace`].
+    pub below: Vec<PathBuf>,
     /// Where changes to the root go.
     pub writes: Writes,
     /// Program and arguments. A program without a slash is looked up in the `PATH` of [`Self::env`].
@@ -58,6 +65,8 @@ impl Spec {
     pub fn new(root: impl Into<PathBuf>, argv: Vec<OsString>, ids: IdMapping) -> Self {
         Self {
             root: root.into(),
+            memory: None,
+            below: Vec::new(),
             writes: Writes::Memory,
             argv,
             env: Vec::new(),
@@ -75,6 +84,13 @@ impl Spec {
             trace: None,
             read_only: false,
         }
+    }
+
+    /// Returns a path of the root that this process can use.
+    pub(crate) fn root_here(&self) -> PathBuf {
+        self.memory
+            .as_ref()
+            .map_or_else(|| self.root.clone(), |memory| memory.path())
     }
 }
 

@@ -39,6 +39,18 @@ impl Child {
         self.reap().and_then(|status| status.exit_status()) == Some(0)
     }
 
+    /// Waits until it ends by itself, and returns how.
+    pub(crate) fn status(mut self) -> Result<ExitStatus, Error> {
+        let ended = self.reap().ok_or(Error::Supervise {
+            action: "wait for a program",
+            source: Errno::CHILD.into(),
+        })?;
+        Ok(match (ended.exit_status(), ended.terminating_signal()) {
+            (Some(code), _) => ExitStatus::Code(code),
+            (None, signal) => ExitStatus::Signal(signal.unwrap_or(libc::SIGKILL)),
+        })
+    }
+
     fn reap(&mut self) -> Option<WaitStatus> {
         self.reaped = true;
         loop {

@@ -393,6 +393,96 @@ pub(crate) fn let_continue(listener: BorrowedFd<'_>, id: u64) -> Result<(), Errn
     checked(c_long::from(result)).map(drop)
 }
 
+/// Answers a stopped call in the kernel's place. `ENOENT` as in [`let_continue`].
+pub(crate) fn respond(
+    listener: BorrowedFd<'_>,
+    id: u64,
+    result: Result<i64, Errno>,
+) -> Result<(), Errno> {
+    let response = libc::seccomp_notif_resp {
+        id,
+        val: result.unwrap_or(0),
+        error: result.err().map_or(0, |errno| -errno.raw_os_error()),
+        flags: 0,
+    };
+    // SAFETY: the kernel reads the structure.
+    let result = unsafe {
+        libc::ioctl(
+            listener.as_raw_fd(),
+            libc::SECCOMP_IOCTL_NOTIF_SEND as _,
+            &raw const response,
+        )
+    };
+    checked(c_long::from(result)).map(drop)
+}
+
+/// Asks for the attributes of an open file, as the kernel lays them out for programs of this architecture.
+pub(crate) fn attributes(file: BorrowedFd<'_>, into: &mut [u8; 256]) -> Result<(), Errno> {
+    // SAFETY: the path is empty and nul-terminated; no architecture's structure is longer than the buffer.
+    checked(unsafe {
+        libc::syscall(
+            libc::SYS_newfstatat,
+            file.as_raw_fd(),
+            c"".as_ptr(),
+            into.as_mut_ptr(),
+            libc::AT_EMPTY_PATH,
+        )
+    })
+    .map(drop)
+}
+
+/// As [`attributes`], in the layout of `statx`.
+pub(crate) fn extended_attributes(
+    file: BorrowedFd<'_>,
+    flags: c_int,
+    mask: libc::c_uint,
+    into: &mut [u8; 256],
+) -> Result<(), Errno> {
+    // SAFETY: the path is empty and nul-terminated; the structure has 256 bytes.
+    checked(unsafe {
+        libc::syscall(
+            libc::SYS_statx,
+            file.as_raw_fd(),
+            c"".as_ptr(),
+            flags | libc::AT_EMPTY_PATH,
+            mask,
+            into.as_mut_ptr(),
+        )
+    })
+    .map(drop)
+}
+
+/// Writes to the memory of another process.
+pub(crate) fn write_memory(thread: i32, address: u64, bytes: &[u8]) -> Result<(), Errno> {
+    let local = libc::iovec {
+        iov_base: bytes.as_ptr().cast_mut().cast(),
+        iov_len: bytes.len(),
+    };
+    #[allow(clippy::cast_possible_truncation)] // as wide as an address
+    let remote = libc::iovec {
+        iov_base: ptr::without_provenance_mut(address as usize),
+        iov_len: bytes.len(),
+    };
+    let no_flags: c_ulong = 0;
+    // SAFETY: the kernel reads the bytes, no more than there are, and checks the other address.
+    let written = checked(unsafe {
+        libc::syscall(
+            libc::SYS_process_vm_writev,
+            thread,
+            &raw const local,
+            1_usize,
+            &raw const remote,
+            1_usize,
+            no_flags,
+        )
+    })?;
+    if usize::try_from(written) == Ok(bytes.len()) {
+        Ok(())
+    } else {
+        Err(Errno::FAULT)
+    }
+}
+
 /// Size of the pages that memory is made of, or a part of it.
 const PAGE: u64 = 4096;
 

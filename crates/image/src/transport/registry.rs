@@ -9,6 +9,7 @@ mod agents;
 mod challenge;
 mod client;
 mod credentials;
+pub mod download;
 mod endpoint;
 mod pull;
 mod push;

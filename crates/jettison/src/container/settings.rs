@@ -62,7 +62,7 @@ pub fn check_platform(image: &Image) -> Result<(), Error> {
 }
 
 /// Decides what to run, and in which surroundings. The root directory stays empty: it is
-/// [`Unpacked::root`](super::Unpacked::root), made for the ids that are decided here.
+/// an [`Unpacked`](super::Unpacked), made for the ids that are decided here.
 ///
 /// # Errors
 /// When the image is for another machine, names a user that it does not have, or no command.

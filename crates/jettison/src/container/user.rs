@@ -10,32 +10,37 @@ const MOST: u64 = 16 << 20;
 
 /// A user of the image, found.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Found {
-    pub(super) user: User,
-    pub(super) home: String,
+pub(crate) struct Found {
+    pub(crate) user: User,
+    pub(crate) home: String,
 }
 
 /// The image's users and groups.
 #[derive(Debug, Default)]
-pub(super) struct Users {
+pub(crate) struct Users {
     passwd: String,
     group: String,
 }
 
 impl Users {
     /// Reads the two files. One that is missing is empty.
-    pub(super) fn read(files: &FileSystem) -> Self {
+    pub(crate) fn read(files: &FileSystem) -> Self {
         Self {
             passwd: text(files, b"/etc/passwd"),
             group: text(files, b"/etc/group"),
         }
     }
 
+    /// Takes the texts of `/etc/passwd` and `/etc/group`.
+    pub(crate) fn of(passwd: String, group: String) -> Self {
+        Self { passwd, group }
+    }
+
     /// Finds what `USER` names: `name`, `uid`, each also with `:group` or `:gid`; empty for root.
     ///
     /// A name is looked up before a number is taken for one, so a user may be called `1000`. Groups that
     /// list the user are supplementary, unless a group is given. (moby/sys/user, `GetExecUser`.)
-    pub(super) fn find(&self, wanted: &str) -> Result<Found, Error> {
+    pub(crate) fn find(&self, wanted: &str) -> Result<Found, Error> {
         let (name, group) = wanted.split_once(':').unwrap_or((wanted, ""));
         let number = if name.is_empty() { Some(0) } else { id(name) };
         let entry =

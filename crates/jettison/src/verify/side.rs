@@ -92,7 +92,7 @@ impl Side {
             Err(error) => return Err(error),
         };
         let unpacked = Unpacked::new(files, &spec.ids, surroundings.scratch)?;
-        unpacked.root().clone_into(&mut spec.root);
+        unpacked.prepare(&mut spec);
         spec.trace = trace;
         let run = match unfit {
             Some(unfit) => unfit,

@@ -63,6 +63,11 @@ fn perform(action: &Action, state: &mut State<'_>) -> Result<(), Errno> {
             *state.trees.get_mut(*tree).ok_or(Errno::MFILE)? = Some(take_hold(CWD, path)?);
             Ok(())
         }
+        Action::Given { tree, mount } => {
+            let mount = rustix::io::fcntl_dupfd_cloexec(mount, 0)?;
+            *state.trees.get_mut(*tree).ok_or(Errno::MFILE)? = Some(mount);
+            Ok(())
+        }
         Action::Attach {
             tree,
             target,
@@ -121,7 +126,7 @@ fn perform(action: &Action, state: &mut State<'_>) -> Result<(), Errno> {
 }
 
 /// Clones what is mounted at a path, with what is below it, into a mount that is nowhere yet.
-fn take_hold(directory: BorrowedFd<'_>, path: &CStr) -> Result<OwnedFd, Errno> {
+pub(super) fn take_hold(directory: BorrowedFd<'_>, path: &CStr) -> Result<OwnedFd, Errno> {
     let flags = OpenTreeFlags::OPEN_TREE_CLONE
         | OpenTreeFlags::OPEN_TREE_CLOEXEC
         | OpenTreeFlags::AT_RECURSIVE

@@ -14,6 +14,7 @@
 mod copy;
 mod files;
 pub(crate) mod look;
+pub(crate) mod memory;
 mod path;
 mod program;
 pub(crate) mod tree;

@@ -1,6 +1,7 @@
 //! The small set of file system operations that a plan is made of.
 
 use std::ffi::{CStr, CString};
+use std::os::fd::OwnedFd;
 
 use rustix::mount::MountFlags;
 
@@ -27,6 +28,8 @@ pub(crate) enum Action {
     Private,
     /// Takes hold of a path, with all that is mounted below it, as mount number `tree`.
     Open { tree: usize, path: CString },
+    /// Takes what the caller has mounted nowhere yet as mount number `tree`.
+    Given { tree: usize, mount: OwnedFd },
     /// Puts mount number `tree` somewhere. A missing target is made if `create` says of what kind.
     Attach {
         tree: usize,
@@ -91,6 +94,7 @@ impl Action {
         match self {
             Self::Private => "make mounts private".to_owned(),
             Self::Open { path, .. } => format!("take hold of {}", quote(path)),
+            Self::Given { .. } => "take hold of a file system in memory".to_owned(),
             Self::Attach { target, .. } => format!("mount on {}", quote(target)),
             Self::New { kind, .. } => format!("make a file system {}", quote(kind)),
             Self::Mount { kind, target, .. } => {

@@ -4,6 +4,7 @@
 //! everything happens inside it: [`system`] has what the kernel provides, [`mounts`] what the caller adds.
 
 use std::ffi::{CStr, CString};
+use std::os::fd::OwnedFd;
 
 use rustix::mount::MountFlags;
 
@@ -22,6 +23,10 @@ pub(crate) struct Files {
 pub(crate) fn lay_out(spec: &Spec) -> Result<Files, Error> {
     let mut files = Files::default();
     files.need(Action::Private);
+    if let Some(memory) = &spec.memory {
+        let tree = files.given(memory.mount()?);
+        files.attach(tree, &terminated("the root", &spec.root)?);
+    }
     let system = System::open(&mut files, spec);
     let binds = mounts::open(&mut files, &spec.mounts)?;
     let etc = staging::build(&mut files, spec)?;
@@ -86,6 +91,14 @@ impl Files {
             action: Action::Open { tree, path },
             optional,
         });
+        tree
+    }
+
+    /// Takes a mount that exists already, and returns the number to attach it by.
+    pub(super) fn given(&mut self, mount: OwnedFd) -> usize {
+        let tree = self.trees;
+        self.trees += 1;
+        self.need(Action::Given { tree, mount });
         tree
     }
 

@@ -45,9 +45,7 @@ impl Program {
     pub(crate) fn of_container(spec: &Spec) -> Result<Self, Error> {
         let mut program = Self::new(&spec.argv, &spec.env, &spec.cwd)?;
         program.run_as(&spec.user, &spec.ids)?;
-        if spec.trace.is_some() {
-            program.trace = crate::trace::filter();
-        }
+        program.watch(spec.trace.is_some(), &spec.ids);
         Ok(program)
     }
 
@@ -56,10 +54,19 @@ impl Program {
         let mut program = Self::new(&exec.argv, &exec.env, &exec.cwd)?;
         program.run_as(&exec.user, ids)?;
         program.terminal = exec.terminal;
-        if traced {
-            program.trace = crate::trace::filter();
-        }
+        program.watch(traced, ids);
         Ok(program)
+    }
+
+    /// Decides which of its calls are shown to the caller.
+    fn watch(&mut self, traced: bool, ids: &IdMapping) {
+        if traced {
+            self.trace = crate::trace::filter();
+        }
+        // A process can have one listener only.
+        if matches!(ids, IdMapping::Single { .. }) {
+            self.trace = crate::identity::filter(std::mem::take(&mut self.trace));
+        }
     }
 
     /// Plans a program of the host.
@@ -164,6 +171,8 @@ pub(crate) enum Step {
     Directory,
     /// Changing owners, removing a tree.
     Files,
+    /// Making a file system in memory.
+    Memory,
     Terminal,
     /// Executing candidate 0; the others follow.
     Execute,

@@ -24,13 +24,15 @@ pub(super) fn build(files: &mut Files, spec: &Spec) -> Result<Vec<(usize, &'stat
         source,
     };
     // The upper layer decides how `/` looks.
-    let mode = std::fs::metadata(&spec.root)
-        .map_err(error)?
-        .permissions()
-        .mode()
-        & 0o7777;
+    let mode = std::fs::metadata(spec.root_here()).map_err(error)?;
+    let mode = mode.permissions().mode() & 0o7777;
     let path = terminated("the root", &spec.root)?;
     let root = files.open(path.clone(), false);
+    let mut below = Vec::new();
+    for directory in &spec.below {
+        let directory = terminated("a directory below the root", directory)?;
+        below.push(files.open(directory, false));
+    }
     let changes = match &spec.writes {
         Writes::Directory(directory) => {
             Some(files.open(terminated("the directory of changes", directory)?, false))
@@ -45,6 +47,14 @@ pub(super) fn build(files: &mut Files, spec: &Spec) -> Result<Vec<(usize, &'stat
     } else {
         files.directory(c"lower");
         files.attach(root, c"lower");
+        let mut layers = "lower".to_owned();
+        for (number, tree) in below.into_iter().enumerate() {
+            // Short names: all of them have to fit into one page.
+            let name = terminated("a layer", number.to_string())?;
+            files.directory(&name);
+            files.attach(tree, &name);
+            layers.push_str(&format!(":{number}"));
+        }
         files.directory(c"writes");
         match changes {
             Some(tree) => files.attach(tree, c"writes"),
@@ -57,8 +67,9 @@ pub(super) fn build(files: &mut Files, spec: &Spec) -> Result<Vec<(usize, &'stat
             }
         }
         stubs(files, spec)?;
-        let options = "lowerdir=lower:stubs,upperdir=writes/upper,workdir=writes/work,userxattr";
-        files.mount(c"overlay", c"root", MountFlags::empty(), Some(options));
+        let options =
+            format!("lowerdir={layers}:stubs,upperdir=writes/upper,workdir=writes/work,userxattr");
+        files.mount(c"overlay", c"root", MountFlags::empty(), Some(&options));
     }
     let contents = [
         (

@@ -163,5 +163,5 @@ pub(super) fn restrict(files: &mut Files, spec: &Spec) {
 
 /// Returns whether something can be mounted on a directory of the root: it is there or may be added.
 fn has_mount_point(spec: &Spec, name: &str) -> bool {
-    may_create(spec) || std::fs::symlink_metadata(spec.root.join(name)).is_ok()
+    may_create(spec) || std::fs::symlink_metadata(spec.root_here().join(name)).is_ok()
 }

@@ -16,7 +16,8 @@ use super::inspect::Inspector;
 use super::record::Recorder;
 use super::resolve::View;
 use super::{Trace, TraceOptions, sorted};
-use crate::{Error, sys};
+use crate::identity::{self, Answer, Identities};
+use crate::{Error, IdMapping, sys};
 
 /// The trace of a container while it is being made.
 #[derive(Debug)]
@@ -29,6 +30,10 @@ pub(crate) struct Tracing {
 #[derive(Debug)]
 pub(super) struct Shared {
     pub(super) options: TraceOptions,
+    /// Whether what is asked for is written down.
+    recorded: bool,
+    /// The identities of processes, where the kernel has only one.
+    identities: Option<Identities>,
     /// What each thread has seen. A thread locks its own for every call, the others never do.
     recorders: Mutex<Vec<Arc<Mutex<Recorder>>>>,
     /// Whether some process may have another root than the container's.
@@ -69,10 +74,17 @@ pub(super) struct Launch {
 const MOST_THREADS: usize = 4;
 
 impl Tracing {
-    pub(crate) fn new(options: &TraceOptions) -> Self {
-        Self {
+    /// Prepares to look at the programs of a container. `None` if nothing there is of interest.
+    pub(crate) fn new(options: Option<&TraceOptions>, ids: &IdMapping) -> Option<Self> {
+        let identities = Identities::of(ids);
+        if options.is_none() && identities.is_none() {
+            return None;
+        }
+        Some(Self {
             shared: Arc::new(Shared {
-                options: options.clone(),
+                options: options.cloned().unwrap_or_default(),
+                recorded: options.is_some(),
+                identities,
                 recorders: Mutex::default(),
                 roots_differ: AtomicBool::new(false),
                 last_change: AtomicU32::new(0),
@@ -82,7 +94,12 @@ impl Tracing {
                 begin: Instant::now(),
             }),
             threads: Mutex::default(),
-        }
+        })
+    }
+
+    /// Returns whether what programs ask for is written down.
+    pub(crate) fn recorded(&self) -> bool {
+        self.shared.recorded
     }
 
     /// Begins to look at the calls of a program.
@@ -105,13 +122,13 @@ impl Tracing {
             let container = origin.container.try_clone().map_err(failed)?;
             let view = View::new(root, container).map_err(|errno| failed(errno.into()))?;
             let (shared, launch) = (Arc::clone(&self.shared), Arc::clone(&launch));
-            let inspector = Inspector::new(shared, view, launch);
+            let inspector = Inspector::new(Arc::clone(&shared), view, launch);
             let recorder = Arc::new(Mutex::new(Recorder::new()));
             lock(&self.shared.recorders).push(Arc::clone(&recorder));
             let listener = Arc::clone(&listener);
             let thread = std::thread::Builder::new()
                 .name("trace".to_owned())
-                .spawn(move || listen(listener.as_fd(), own_end, inspector, &recorder))
+                .spawn(move || listen(listener.as_fd(), own_end, &shared, inspector, &recorder))
                 .map_err(failed)?;
             lock(&self.threads).push(thread);
         }
@@ -155,7 +172,7 @@ impl Shared {
 }
 
 /// A recorder is whole even if a thread has died while it held it: what was added last may be missing.
-pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -180,6 +197,7 @@ fn tells_own_end() -> bool {
 fn listen(
     listener: BorrowedFd<'_>,
     own_end: bool,
+    shared: &Shared,
     mut inspector: Inspector,
     recorder: &Mutex<Recorder>,
 ) {
@@ -202,10 +220,21 @@ fn listen(
             }
         };
         let mut recorder = lock(recorder);
-        inspector.look(&recorder, &notification);
+        let looks = shared.recorded && !identity::knows(&notification);
+        if looks {
+            inspector.look(&recorder, &notification);
+        }
+        let identities = shared.identities.as_ref();
+        let answer = identities.map_or(Answer::Continue, |all| all.answer(&notification));
         // Only if this succeeds was the thread there all the time, and what was read from it is right.
         // Otherwise it was killed, or was interrupted and will make the call again.
-        if sys::let_continue(listener, notification.id).is_ok() {
+        let id = notification.id;
+        let answered = match answer {
+            Answer::Continue => sys::let_continue(listener, id),
+            Answer::Value(value) => sys::respond(listener, id, Ok(value)),
+            Answer::Error(errno) => sys::respond(listener, id, Err(errno)),
+        };
+        if answered.is_ok() && looks {
             inspector.write_down(&mut recorder);
         }
     }

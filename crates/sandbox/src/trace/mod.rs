@@ -30,7 +30,7 @@ mod walk;
 use std::sync::Arc;
 
 pub(crate) use filter::filter;
-pub(crate) use listener::{Origin, Tracing};
+pub(crate) use listener::{Origin, Tracing, lock};
 pub(crate) use resolve::open_below;
 
 /// What to trace, besides the files of the image.
