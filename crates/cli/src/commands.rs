@@ -1,8 +1,10 @@
 //! One file per sub-command, named as it is typed.
 
+pub(crate) mod analyze;
 pub(crate) mod build;
 pub(crate) mod completions;
 pub(crate) mod copy;
+pub(crate) mod diff;
 pub(crate) mod images;
 pub(crate) mod import;
 pub(crate) mod man;
@@ -11,6 +13,7 @@ pub(crate) mod push;
 pub(crate) mod rm;
 pub(crate) mod run;
 pub(crate) mod slim;
+pub(crate) mod squash;
 pub(crate) mod trace;
 pub(crate) mod verify;
 pub(crate) mod why;
@@ -46,6 +49,9 @@ impl Answer {
 pub(crate) fn run(args: Args, ui: &Ui) -> anyhow::Result<Answer> {
     let session = || Session::new(&args.global, ui);
     match args.command {
+        Command::Analyze(args) => analyze::run(&args, &session()?),
+        Command::Diff(args) => diff::run(&args, &session()?),
+        Command::Squash(args) => squash::run(&args, &session()?),
         Command::Copy(args) => copy::run(&args, &session()?),
         Command::Import(args) => import::run(&args, &session()?),
         Command::Pull(args) => pull::run(&args, &session()?),

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use jettison::{build, closure, container, probe, seccomp, slim, verify};
+use jettison::{build, closure, container, probe, seccomp, slim, squash, verify};
 
 /// Done.
 pub(crate) const DONE: u8 = 0;
@@ -69,6 +69,12 @@ pub(crate) fn code(failure: &anyhow::Error) -> u8 {
         }
         if let Some(error) = cause.downcast_ref::<build::Error>() {
             return build_code(error);
+        }
+        match cause.downcast_ref::<squash::Error>() {
+            Some(squash::Error::Image(error)) => return image_code(error),
+            Some(squash::Error::Selection { .. }) => return INPUT,
+            Some(squash::Error::Differs { .. }) => return BUG,
+            _ => {}
         }
     }
     FAILED
@@ -171,6 +177,13 @@ pub(crate) fn hint(failure: &anyhow::Error) -> Option<String> {
         }
         if let Some(hint) = cause.downcast_ref().and_then(build_hint) {
             return Some(hint);
+        }
+        match cause.downcast_ref::<squash::Error>() {
+            Some(squash::Error::Image(error)) => return image_hint(error),
+            Some(squash::Error::Selection { .. }) => {
+                return Some("`jettison analyze IMAGE` lists the layers".to_owned());
+            }
+            _ => {}
         }
         let space = cause.downcast_ref::<io::Error>()?.kind() == io::ErrorKind::StorageFull;
         space

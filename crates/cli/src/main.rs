@@ -16,8 +16,10 @@ mod container_flags;
 mod environment;
 mod error;
 mod proof;
+mod render;
 mod session;
 mod size;
+mod tui;
 mod ui;
 
 use std::process::ExitCode;

@@ -99,6 +99,13 @@ impl<'u> Session<'u> {
         )?)
     }
 
+    /// Writes an image to standard output, as `docker save` does.
+    pub(crate) fn write_to_stdout(&self, image: &Image, name: &Name) -> anyhow::Result<()> {
+        let output = std::io::BufWriter::with_capacity(1 << 20, std::io::stdout().lock());
+        transport::docker_archive::write_to(image, output, Some(name), self.context())?;
+        Ok(())
+    }
+
     pub(crate) fn remote(&self) -> Remote<'_> {
         Remote {
             registry: &self.registry,

@@ -14,6 +14,7 @@ use crate::image::{Image, Layer};
 use crate::media_type::MediaType;
 use crate::progress::{Counted, Progress};
 use crate::spool::Spool;
+use crate::survey::LayerSize;
 
 /// Members sent at once from a reading thread to the merging one.
 const BATCH: usize = 512;
@@ -31,6 +32,25 @@ pub struct LoadOptions<'a> {
     pub threads: usize,
     /// Told of the uncompressed bytes read.
     pub progress: &'a dyn Progress,
+}
+
+/// How layers are read.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Manner {
+    /// Record what each layer does to the names.
+    pub(crate) record: bool,
+    /// Keep the tree as it is before this layer.
+    pub(crate) snapshot: Option<usize>,
+    /// Take uncompressed layers in local files as they are, and read their headers only.
+    pub(crate) trust_local: bool,
+}
+
+/// What reading the layers gave.
+pub(crate) struct Loaded {
+    pub(crate) files: FileSystem,
+    pub(crate) sizes: Vec<LayerSize>,
+    /// The tree before the layer of [`Manner::snapshot`].
+    pub(crate) before: Option<Tree>,
 }
 
 /// The merged file system of an image.
@@ -53,6 +73,19 @@ impl FileSystem {
     /// # Errors
     /// The first layer that cannot be read, is not what its digest says, or is hostile.
     pub fn load(image: &Image, options: LoadOptions<'_>) -> Result<Self> {
+        let manner = Manner {
+            record: false,
+            snapshot: None,
+            trust_local: false,
+        };
+        Ok(Self::load_so(image, options, manner)?.files)
+    }
+
+    pub(crate) fn load_so(
+        image: &Image,
+        options: LoadOptions<'_>,
+        manner: Manner,
+    ) -> Result<Loaded> {
         let layers: Vec<Layer<'_>> = image.layers().collect();
         let next = AtomicUsize::new(0);
         let (senders, receivers): (Vec<_>, Vec<_>) =
@@ -73,14 +106,20 @@ impl FileSystem {
                         let Some(layer) = layers.get(at) else { return };
                         let sender = senders[at].lock().ok().and_then(|mut sender| sender.take());
                         let Some(sender) = sender else { return };
-                        let result = read_layer(image, layer, options, &sender);
+                        let result = read_layer(image, layer, options, manner, &sender);
                         drop(sender);
                         let _ = done.send((at, result));
                     }
                 });
             }
             drop(done);
-            let merged = merge(&layers, receivers, options.limits);
+            let tree = Tree::bounded(options.limits);
+            let tree = if manner.record {
+                tree.recording()
+            } else {
+                tree
+            };
+            let merged = merge(&layers, receivers, tree, manner.snapshot);
             let mut slices: Vec<Option<FileSlice>> = vec![None; layers.len()];
             let mut failed: Option<(usize, Error)> = None;
             for (at, result) in results {
@@ -96,11 +135,18 @@ impl FileSystem {
             match (merged, failed, slices) {
                 // What was wrong with a layer matters more than that merging stopped.
                 (_, Some((_, error)), _) | (Err(error), None, _) => Err(error),
-                (Ok((tree, unpacked)), None, Some(slices)) => Ok(Self {
-                    tree,
-                    contents: Contents::new(slices),
-                    unpacked,
-                }),
+                (Ok((tree, sizes, before)), None, Some(slices)) => {
+                    let files = Self {
+                        tree,
+                        contents: Contents::new(slices),
+                        unpacked: sizes.iter().map(|layer| layer.bytes).sum(),
+                    };
+                    Ok(Loaded {
+                        files,
+                        sizes,
+                        before,
+                    })
+                }
                 (Ok(_), None, None) => Err(Error::LayerCount {
                     layers: layers.len(),
                     diff_ids: image.config().diff_ids().len(),
@@ -113,27 +159,35 @@ impl FileSystem {
 fn merge(
     layers: &[Layer<'_>],
     receivers: Vec<Receiver<Vec<Member>>>,
-    limits: Limits,
-) -> Result<(Tree, u64)> {
-    let mut tree = Tree::bounded(limits);
-    let mut unpacked = 0;
+    mut tree: Tree,
+    snapshot: Option<usize>,
+) -> Result<(Tree, Vec<LayerSize>, Option<Tree>)> {
+    let mut sizes = Vec::with_capacity(layers.len());
+    let mut before = None;
     for (layer, members) in layers.iter().zip(receivers) {
+        if snapshot == Some(sizes.len()) {
+            before = Some(tree.clone());
+        }
+        let mut size = LayerSize::default();
         for member in members.into_iter().flatten() {
-            unpacked += member.content.as_ref().map_or(0, |content| content.size);
+            size.entries += 1;
+            size.bytes += member.content.as_ref().map_or(0, |content| content.size);
             tree.apply(layer.index, member)
                 .map_err(|source| Error::Layer {
                     digest: layer.descriptor.digest,
                     source,
                 })?;
         }
+        sizes.push(size);
     }
-    Ok((tree, unpacked))
+    Ok((tree, sizes, before))
 }
 
 fn read_layer(
     image: &Image,
     layer: &Layer<'_>,
     options: LoadOptions<'_>,
+    manner: Manner,
     members: &Sender<Vec<Member>>,
 ) -> Result<FileSlice> {
     let descriptor = layer.descriptor;
@@ -155,6 +209,12 @@ fn read_layer(
             let mismatch = crate::digest::Mismatch::Size { expected, actual };
             let source = io::Error::new(io::ErrorKind::InvalidData, mismatch);
             return Err(Error::Blob { digest, source });
+        }
+        if manner.trust_local {
+            let reader = TarReader::seekable(slice.reader(), layer.index, options.limits);
+            index.send_all(reader)?;
+            options.progress.advance(slice.len());
+            return Ok(slice);
         }
         let length = index.run(slice.reader())?;
         debug_assert_eq!(length, slice.len());
@@ -190,27 +250,15 @@ impl Indexer<'_> {
     /// Reads a layer's uncompressed bytes to their end; returns their number.
     fn run(&self, input: impl Read) -> Result<u64> {
         let digest = self.layer.descriptor.digest;
-        let wrap = |source| failed(digest, source);
         let counted = Counted {
             inner: input,
             progress: self.options.progress,
         };
         let mut input = HashingReader::new(counted);
-        let mut reader = TarReader::new(&mut input, self.layer.index, self.options.limits);
-        let mut batch = Vec::with_capacity(BATCH);
-        while let Some(member) = reader.next_member().map_err(wrap)? {
-            batch.push(member);
-            if batch.len() == BATCH {
-                let full = std::mem::replace(&mut batch, Vec::with_capacity(BATCH));
-                if self.members.send(full).is_err() {
-                    return Ok(0); // merging failed and says why
-                }
-            }
+        let reader = TarReader::new(&mut input, self.layer.index, self.options.limits);
+        if !self.send_all(reader)? {
+            return Ok(0); // merging failed and says why
         }
-        if !batch.is_empty() && self.members.send(batch).is_err() {
-            return Ok(0);
-        }
-        drop(reader);
         let (actual, length) = input.finish();
         let expected = self.layer.diff_id;
         if actual != expected {
@@ -221,6 +269,22 @@ impl Indexer<'_> {
             });
         }
         Ok(length)
+    }
+
+    /// Sends every member to who merges; returns whether they all were wanted.
+    fn send_all<R: Read>(&self, mut reader: TarReader<R>) -> Result<bool> {
+        let wrap = |source| failed(self.layer.descriptor.digest, source);
+        let mut batch = Vec::with_capacity(BATCH);
+        while let Some(member) = reader.next_member().map_err(wrap)? {
+            batch.push(member);
+            if batch.len() == BATCH {
+                let full = std::mem::replace(&mut batch, Vec::with_capacity(BATCH));
+                if self.members.send(full).is_err() {
+                    return Ok(false);
+                }
+            }
+        }
+        Ok(batch.is_empty() || self.members.send(batch).is_ok())
     }
 }
 

@@ -97,6 +97,24 @@ impl Image {
             })
     }
 
+    /// Returns the image as it was after its first `layers` layers, with the config it has now.
+    ///
+    /// # Errors
+    /// [`Error::LayerCount`] when it has fewer.
+    pub fn truncated(&self, layers: usize) -> Result<Self> {
+        let diff_ids = self.config.diff_ids();
+        if layers > diff_ids.len() {
+            let (layers, diff_ids) = (layers, diff_ids.len());
+            return Err(Error::LayerCount { layers, diff_ids });
+        }
+        let config = self
+            .config
+            .with_layers(&diff_ids[..layers], &self.config.history());
+        let mut manifest = self.manifest.clone();
+        manifest.layers.truncate(layers);
+        Self::new(manifest, config, self.blobs.clone())
+    }
+
     /// Returns the bytes of all layer blobs, as they are stored.
     pub fn stored_size(&self) -> u64 {
         self.manifest.layers.iter().map(|layer| layer.size).sum()

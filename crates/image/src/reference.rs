@@ -55,6 +55,11 @@ pub enum DaemonImage {
 }
 
 impl Reference {
+    /// Returns whether layers come to lie there uncompressed, whatever they were.
+    pub fn is_plain(&self) -> bool {
+        matches!(self, Self::DockerArchive { .. } | Self::DockerDaemon(_))
+    }
+
     /// Parses a reference. A text is a path if it begins with `.` or `/`;
     /// whether a file of that name exists makes no difference.
     ///

@@ -361,3 +361,186 @@ fn what_cannot_be_slimmed_says_why() {
         );
     }
 }
+
+#[test]
+fn perl_keeps_the_modules_that_its_sources_speak_of() {
+    let status = "Package: perl\nStatus: install ok installed\nArchitecture: amd64\nVersion: 1\n\n\
+                  Package: libthing-perl\nStatus: install ok installed\nArchitecture: all\nVersion: 1\nDepends: libpart-perl\n\n\
+                  Package: libpart-perl\nStatus: install ok installed\nArchitecture: all\nVersion: 1\n\n\
+                  Package: libextra-perl\nStatus: install ok installed\nArchitecture: all\nVersion: 1\n\n";
+    let image = base()
+        .executable("usr/bin/perl", program().data(b"\0PERL5LIB\0").build())
+        .file("usr/share/perl/5.36/strict.pm", "1;")
+        .file("usr/share/perl/5.36/Used.pm", "require Deep::Inside; 1;")
+        .file("usr/share/perl/5.36/Deep/Inside.pm", "1;")
+        .file("usr/share/perl/5.36/Unused.pm", "1;")
+        .file("usr/share/perl5/Thing.pm", "my $c = \"Thing::Driver::$n\";")
+        .file(
+            "usr/share/perl5/Thing/Driver/Rare.pm",
+            "use Extra; use Used::ByDriver;",
+        )
+        .file("usr/share/perl/5.36/Used/ByDriver.pm", "1;")
+        .file("usr/share/perl5/Part.pm", "1;")
+        .file("usr/share/perl5/Extra.pm", "1;")
+        .file(
+            "app/main.pl",
+            "use strict; use Thing;\nuse Used; # use Unused\n",
+        )
+        .file("var/lib/dpkg/status", status)
+        .file(
+            "var/lib/dpkg/info/perl.list",
+            "/usr/bin/perl\n/usr/share/perl/5.36/strict.pm\n/usr/share/perl/5.36/Used.pm\n\
+             /usr/share/perl/5.36/Deep/Inside.pm\n/usr/share/perl/5.36/Unused.pm\n\
+             /usr/share/perl/5.36/Used/ByDriver.pm\n",
+        )
+        .file(
+            "var/lib/dpkg/info/libthing-perl.list",
+            "/usr/share/perl5/Thing.pm\n/usr/share/perl5/Thing/Driver/Rare.pm\n",
+        )
+        .file(
+            "var/lib/dpkg/info/libpart-perl.list",
+            "/usr/share/perl5/Part.pm\n",
+        )
+        .file(
+            "var/lib/dpkg/info/libextra-perl.list",
+            "/usr/share/perl5/Extra.pm\n",
+        );
+    // What is named, what the packager says, and the parts of Perl that even a rare driver
+    // needs; neither a module that nobody speaks of, nor a package that only that driver does.
+    assert_eq!(
+        kept_by_default(&image, r#"{"Cmd":["perl","/app/main.pl"]}"#),
+        "/app/main.pl entrypoint\n/usr/bin/perl entrypoint\n\
+         /usr/share/perl/5.36/Deep/Inside.pm module\n/usr/share/perl/5.36/Used/ByDriver.pm module\n\
+         /usr/share/perl/5.36/Used.pm module\n/usr/share/perl/5.36/strict.pm module\n\
+         /usr/share/perl5/Part.pm module\n/usr/share/perl5/Thing/Driver/Rare.pm module\n\
+         /usr/share/perl5/Thing.pm module\n"
+    );
+}
+
+#[test]
+fn java_keeps_its_run_time_without_what_only_compilers_and_desktops_read() {
+    let list = "/opt/jdk/bin/java\n/opt/jdk/lib/modules\n/opt/jdk/lib/ct.sym\n/opt/jdk/lib/src.zip\n\
+                /opt/jdk/lib/libawt_xawt.so\n/opt/jdk/jmods/java.base.jmod\n";
+    let image = |class: &[u8]| {
+        base()
+            .executable(
+                "opt/jdk/bin/java",
+                program().data(b"\0JDK_JAVA_OPTIONS\0").build(),
+            )
+            .file("opt/jdk/lib/modules", "x")
+            .file("opt/jdk/lib/ct.sym", "x")
+            .file("opt/jdk/lib/src.zip", "x")
+            .file("opt/jdk/lib/libawt_xawt.so", "x")
+            .file("opt/jdk/jmods/java.base.jmod", "x")
+            .file("app/Main.class", [b"\xca\xfe\xba\xbe", class].concat())
+            .file(
+                "var/lib/dpkg/status",
+                "Package: jdk\nStatus: install ok installed\nArchitecture: amd64\nVersion: 1\n\n",
+            )
+            .file("var/lib/dpkg/info/jdk.list", list)
+    };
+    let config = r#"{"Cmd":["/opt/jdk/bin/java","-cp","/app","Main"],"WorkingDir":"/app"}"#;
+    let always = "/opt/jdk/bin/java entrypoint\n";
+    let class = "/app/Main.class application\n";
+    assert_eq!(
+        kept_by_default(&image(b"java/util/List"), config),
+        format!("{class}{always}/opt/jdk/lib/modules package\n")
+    );
+    assert_eq!(
+        kept_by_default(&image(b"javax/tools/ToolProvider"), config),
+        format!("{class}{always}/opt/jdk/lib/ct.sym package\n/opt/jdk/lib/modules package\n")
+    );
+    assert_eq!(
+        kept_by_default(&image(b"java/awt/Frame"), config),
+        format!(
+            "{class}{always}/opt/jdk/lib/libawt_xawt.so package\n/opt/jdk/lib/modules package\n"
+        )
+    );
+}
+
+#[test]
+fn a_plug_in_that_only_makes_faster_stays_where_the_user_asks_for_it() {
+    let jit = elf::Builder::library()
+        .soname("jit.so")
+        .needed("libLLVM-14.so.1")
+        .export("_PG_jit_provider_init");
+    let image = base()
+        .executable("usr/bin/db", program().build())
+        .file("usr/lib/db/jit.so", jit.build())
+        .file("usr/lib/db/code.bc", b"BC\xc0\xde1234")
+        .file(
+            "usr/lib/db/other.so",
+            elf::Builder::library().soname("other.so").build(),
+        )
+        .file(
+            "usr/lib/libLLVM-14.so.1",
+            elf::Builder::library().soname("libLLVM-14.so.1").build(),
+        )
+        .file(
+            "var/lib/dpkg/status",
+            "Package: db\nStatus: install ok installed\nArchitecture: amd64\nVersion: 1\n\n",
+        )
+        .file(
+            "var/lib/dpkg/info/db.list",
+            "/usr/bin/db\n/usr/lib/db/jit.so\n/usr/lib/db/code.bc\n/usr/lib/db/other.so\n",
+        );
+    assert_eq!(
+        kept_by_default(&image, r#"{"Cmd":["db"]}"#),
+        "/usr/bin/db entrypoint\n/usr/lib/db/other.so package\n"
+    );
+    let options = Options {
+        include: vec!["/usr/lib/db/jit.so".to_owned()],
+        ..Options::default()
+    };
+    assert_eq!(
+        kept(&image, r#"{"Cmd":["db"]}"#, &options).expect("the image can be slimmed"),
+        "/usr/bin/db entrypoint\n/usr/lib/db/code.bc package\n/usr/lib/db/jit.so include\n\
+         /usr/lib/db/other.so package\n/usr/lib/libLLVM-14.so.1 needed\n"
+    );
+}
+
+#[test]
+fn lua_keeps_where_its_patterns_look() {
+    let patterns = b"\0LUA_PATH\0/usr/share/lua/5.4/?.lua;./?.lua\0/usr/lib/lua/5.4/?.so\0";
+    let image = base()
+        .executable("usr/bin/lua", program().data(patterns).build())
+        .file("usr/share/lua/5.4/json.lua", "return {}")
+        .file("usr/share/lua/5.1/json.lua", "return {}")
+        .file("usr/lib/lua/5.4/core.so", elf::Builder::library().build())
+        .file("app/main.lua", "require 'json'");
+    assert_eq!(
+        kept_by_default(&image, r#"{"Cmd":["lua","/app/main.lua"]}"#),
+        "/app/main.lua entrypoint\n/usr/bin/lua entrypoint\n/usr/lib/lua/5.4/core.so module\n\
+         /usr/share/lua/5.4/json.lua module\n"
+    );
+}
+
+#[test]
+fn scripts_bring_those_beside_them_and_settings_what_they_name_from_where_they_are() {
+    let image = base()
+        .executable(
+            "opt/server/start.sh",
+            "#!/bin/sh\n. \"$(dirname \"$0\")/java.sh\"\nexec app\n",
+        )
+        .file("opt/server/java.sh", "run() { helper; }")
+        .file("opt/server/other.sh", "x")
+        .executable(
+            "usr/bin/app",
+            program().data(b"\0/etc/app/main.conf\0").build(),
+        )
+        .executable("usr/bin/helper", program().build())
+        .file(
+            "etc/app/main.conf",
+            "load modules/x.so\ninclude_dir = 'conf.d'\n",
+        )
+        .file("etc/app/modules/x.so", elf::Builder::library().build())
+        .directory("etc/app/conf.d");
+    let list = kept_by_default(&image, r#"{"Cmd":["/opt/server/start.sh"]}"#);
+    for path in [
+        "/opt/server/java.sh",
+        "/usr/bin/helper",
+        "/etc/app/modules/x.so",
+    ] {
+        assert!(list.contains(path), "{path} is missing of\n{list}");
+    }
+}

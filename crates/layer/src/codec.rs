@@ -1,6 +1,7 @@
 //! Compression of layers: recognised by content, never by name.
 
 pub mod gzip;
+pub mod zstd;
 
 use std::io::{self, BufRead, BufReader, Read};
 
@@ -58,7 +59,7 @@ pub fn decompress<'a>(input: impl Read + Send + 'a) -> Result<(Codec, Box<dyn Re
         Codec::None => Box::new(input),
         Codec::Gzip => Box::new(Lenient(flate2::bufread::MultiGzDecoder::new(input))),
         Codec::Zstd => {
-            let mut decoder = zstd::stream::read::Decoder::with_buffer(input)
+            let mut decoder = ::zstd::stream::read::Decoder::with_buffer(input)
                 .map_err(|source| Error::Read { offset: 0, source })?;
             decoder
                 .window_log_max(WINDOW_LOG_MAX)

@@ -5,6 +5,9 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
+/// Bytes compared at once.
+const COMPARED: u64 = 128 << 10;
+
 /// A run of stored bytes of a file: `length` bytes at `logical` in the file are
 /// stored at `stored` in the uncompressed layer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -179,5 +182,33 @@ impl Contents {
         let read = self.read_at(content, &mut buffer, 0)?;
         buffer.truncate(read);
         Ok(buffer)
+    }
+
+    /// Returns whether two files have the same bytes, the second one in `others`.
+    ///
+    /// # Errors
+    /// As [`Contents::read_at`].
+    pub fn same(&self, content: &Content, others: &Self, other: &Content) -> io::Result<bool> {
+        if content.size != other.size {
+            return Ok(false);
+        }
+        if std::ptr::eq(self, others) && content == other {
+            return Ok(true);
+        }
+        let length = content.size.min(COMPARED) as usize;
+        let (mut a, mut b) = (vec![0; length], vec![0; length]);
+        let mut at = 0;
+        while at < content.size {
+            let read = self.read_at(content, &mut a, at)?;
+            let same = others.read_at(other, &mut b, at)?;
+            if read != same || a[..read] != b[..read] {
+                return Ok(false);
+            }
+            if read == 0 {
+                break;
+            }
+            at += read as u64;
+        }
+        Ok(true)
     }
 }

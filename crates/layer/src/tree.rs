@@ -8,8 +8,10 @@
 //! - [`merge`]: layers applied in order, with whiteouts.
 //! - [`resolve`]: paths looked up as the kernel does, symlinks followed inside the root.
 //! - [`walk`]: every node in a stable order.
+//! - [`record`]: what the layers did to each name, where that is asked for.
 
 pub mod merge;
+pub mod record;
 pub mod resolve;
 pub mod walk;
 
@@ -103,6 +105,7 @@ pub struct Tree {
     live: usize,
     /// Most nodes, those that were replaced among them.
     limit: u32,
+    record: Option<Box<record::Record>>,
 }
 
 impl Default for Tree {
@@ -144,6 +147,7 @@ impl Tree {
             hasher: RandomState::new(),
             live: 1,
             limit: u32::try_from(limits.entries).unwrap_or(NONE).min(NONE - 1),
+            record: None,
         }
     }
 
@@ -346,10 +350,11 @@ impl Tree {
         Ok(NodeId(at))
     }
 
-    /// Removes a name and everything below it.
-    fn unlink(&mut self, node: NodeId) {
+    /// Removes a name and everything below it, for layer `layer`.
+    fn unlink(&mut self, layer: u32, node: NodeId) {
         let mut pending = vec![node];
         while let Some(node) = pending.pop() {
+            self.record_removal(layer, node);
             pending.extend(self.unsorted_children(node));
             let name = self.name(node).to_vec();
             let parent = self.parent(node);

@@ -15,12 +15,16 @@ use crate::size::human;
 #[command(after_help = "Examples:
   jettison copy docker-archive:app.tar oci:app
   jettison copy docker-daemon:app:1.2 docker://registry.example/app:1.2
-  jettison copy docker://localhost:5000/app app:local")]
+  jettison copy docker://localhost:5000/app app:local
+  jettison copy app:1.2 oci:small --recompress zstd:19")]
 pub(crate) struct Args {
     /// Where the image is
     source: String,
     /// Where it goes; a bare name is a name in the local store
     destination: String,
+    /// Compress all layers anew: zstd[:LEVEL] or gzip[:LEVEL]
+    #[arg(long, value_name = "CODEC[:LEVEL]")]
+    recompress: Option<image::Compression>,
 }
 
 pub(crate) fn run(args: &Args, session: &Session<'_>) -> anyhow::Result<Answer> {
@@ -30,7 +34,16 @@ pub(crate) fn run(args: &Args, session: &Session<'_>) -> anyhow::Result<Answer> 
     let progress = session.ui as &dyn image::Progress;
     progress.begin("copying", Some(opened.image.stored_size()));
     let name = destination.name().or(opened.name).or_else(|| source.name());
-    let written = session.write(&opened.image, &destination, name.as_ref())?;
+    let image = match args.recompress {
+        Some(how) => image::recompress(&opened.image, how, session.context())?,
+        None => opened.image.clone(),
+    };
+    if args.recompress.is_some() && destination.is_plain() {
+        session
+            .ui
+            .warning("archives of Docker and engines take layers uncompressed");
+    }
+    let written = session.write(&image, &destination, name.as_ref())?;
     progress.end();
     let id = opened.image.id();
     let value = json!({

@@ -35,3 +35,34 @@ pub(crate) fn with_start() -> Environment {
     let _ = environment.run(&arguments).done();
     environment
 }
+
+/// What `docker save` writes of an image with these layers, each with the
+/// instruction that made it.
+pub(crate) fn archive(name: &str, layers: &[(&str, Vec<u8>)]) -> Vec<u8> {
+    let history: Vec<_> = layers
+        .iter()
+        .map(|(instruction, _)| serde_json::json!({ "created_by": instruction, "created": "2026-01-01T00:00:00Z" }))
+        .collect();
+    let ids: Vec<String> = layers.iter().map(|(_, tar)| fixture::digest(tar)).collect();
+    let config = serde_json::json!({
+        "architecture": "amd64", "os": "linux", "created": "2026-01-01T00:00:00Z",
+        "config": { "Cmd": ["/bin/sh"], "Env": ["PATH=/bin"] },
+        "rootfs": { "type": "layers", "diff_ids": ids }, "history": history,
+        "vendor": { "kept": true },
+    });
+    let config = fixture::bytes(&config);
+    let config_name = format!("{}.json", fixture::hex(&config));
+    let names: Vec<String> = (0..layers.len())
+        .map(|at| format!("{at}/layer.tar"))
+        .collect();
+    let manifest =
+        serde_json::json!([{ "Config": config_name, "RepoTags": [name], "Layers": names }]);
+    let mut members: Vec<(&str, Vec<u8>)> = names
+        .iter()
+        .zip(layers)
+        .map(|(name, (_, tar))| (name.as_str(), tar.clone()))
+        .collect();
+    members.push((&config_name, config));
+    members.push(("manifest.json", fixture::bytes(&manifest)));
+    fixture::tar(&members)
+}

@@ -30,6 +30,26 @@ pub(super) struct Optional {
     pub(super) edge: Edge,
 }
 
+/// How a file comes to be kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Came {
+    /// It is needed.
+    Certain,
+    /// It came along, and nobody has looked whether it may.
+    Along,
+    /// It came along and may stay.
+    Decided,
+}
+
+/// A program that stays if it costs next to nothing.
+#[derive(Debug, Default)]
+pub(super) struct Companion {
+    /// Other names for it.
+    pub(super) links: BTreeSet<NodeId>,
+    /// Who speaks of it; nothing if it merely is of the same package.
+    pub(super) edge: Option<Edge>,
+}
+
 /// What is known so far.
 pub(super) struct Collector<'a> {
     pub(super) input: &'a Input<'a>,
@@ -52,7 +72,7 @@ pub(super) struct Collector<'a> {
     /// Files that are needed for certain.
     strong: HashSet<NodeId>,
     /// Other programs of the packages of kept programs.
-    pub(super) companions: BTreeSet<NodeId>,
+    pub(super) companions: BTreeMap<NodeId, Companion>,
     /// Directories of applications that users put there.
     pub(super) applications: HashSet<NodeId>,
     /// Files that stay exactly as they are, and the directories that hold them.
@@ -69,6 +89,10 @@ pub(super) struct Collector<'a> {
     pub(super) interpreters: BTreeSet<NodeId>,
     /// Interpreters, and libraries that are one, whose language is known.
     pub(super) runtimes: HashSet<NodeId>,
+    /// What is known of the image's Perl.
+    pub(super) perl: super::language::perl::State,
+    /// What is known of the image's Java.
+    pub(super) jvm: super::language::jvm::State,
     /// Objects that were looked at as needed for certain.
     pub(super) certain: HashSet<NodeId>,
     /// Objects whose libraries were found as part of some program.
@@ -108,7 +132,7 @@ impl<'a> Collector<'a> {
             program_packages: BTreeSet::new(),
             optional: Vec::new(),
             strong: HashSet::new(),
-            companions: BTreeSet::new(),
+            companions: BTreeMap::new(),
             applications: HashSet::new(),
             preserved: HashSet::new(),
             asked_for: None,
@@ -117,6 +141,8 @@ impl<'a> Collector<'a> {
             repaired: HashSet::new(),
             interpreters: BTreeSet::new(),
             runtimes: HashSet::new(),
+            perl: super::language::perl::State::default(),
+            jvm: super::language::jvm::State::default(),
             certain: HashSet::new(),
             loaded: HashSet::new(),
         }
@@ -134,15 +160,27 @@ impl<'a> Collector<'a> {
     /// only if its interpreter is kept for another reason.
     pub(super) fn keep(&mut self, node: NodeId, edge: Edge) {
         let strong = self.is_strong(&edge);
-        self.keep_so(node, edge, strong);
+        let whole = self.input.options.level == super::Level::Package;
+        let may_wait = !strong || edge.evidence == Evidence::Dlopen;
+        if may_wait && !whole && super::language::decides(self, node, &edge) {
+            return;
+        }
+        let came = if strong { Came::Certain } else { Came::Along };
+        self.keep_so(node, edge, came);
+    }
+
+    /// Keeps a file that came along, after what it depends on was looked at.
+    pub(super) fn keep_decided(&mut self, node: NodeId, edge: Edge) {
+        self.keep_so(node, edge, Came::Decided);
     }
 
     /// Keeps a file that was seen to be used.
     pub(super) fn keep_for_certain(&mut self, node: NodeId, edge: Edge) {
-        self.keep_so(node, edge, true);
+        self.keep_so(node, edge, Came::Certain);
     }
 
-    fn keep_so(&mut self, node: NodeId, edge: Edge, strong: bool) {
+    fn keep_so(&mut self, node: NodeId, edge: Edge, came: Came) {
+        let strong = came == Came::Certain;
         if !self.input.options.level.allows(edge.evidence) {
             return;
         }
@@ -153,12 +191,16 @@ impl<'a> Collector<'a> {
             }
             return;
         }
-        if !strong {
+        if came == Came::Along {
+            if super::facts::is_dispensable(self, node) {
+                return;
+            }
             match self.interpreter(node) {
                 Script::No => {}
-                Script::Of(interpreter) if self.graph.keeps(interpreter) => {}
                 // Settings name it: programs check that it is there, and seldom run it.
-                _ if edge.evidence == Evidence::Path => {}
+                Script::Of(interpreter)
+                    if edge.evidence == Evidence::Path && !self.graph.keeps(interpreter) => {}
+                Script::Broken if edge.evidence == Evidence::Path => {}
                 Script::Of(interpreter) => {
                     self.optional.push(Optional {
                         node,
@@ -169,7 +211,7 @@ impl<'a> Collector<'a> {
                 }
                 Script::Broken => return,
             }
-        } else {
+        } else if strong {
             self.strong.insert(node);
         }
         self.graph.keep(node, edge);
@@ -245,6 +287,9 @@ impl<'a> Collector<'a> {
     /// Returns what a file needs if it is a script.
     pub(super) fn interpreter(&self, node: NodeId) -> Script {
         let tree = self.tree();
+        if let Some(needed) = super::facts::reader_of(self, node) {
+            return needed.map_or(Script::Broken, Script::Of);
+        }
         if tree.mode(node) & 0o111 == 0 || tree.content(node).is_none() {
             return Script::No;
         }

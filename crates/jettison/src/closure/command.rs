@@ -39,7 +39,14 @@ impl Collector<'_> {
 
     fn keep_found(&mut self, path: &[u8], found: &Resolved, caller: Caller<'_>) {
         let shown = String::from_utf8_lossy(path).into_owned();
-        self.keep_links(&found.links, caller.from, &shown);
+        if caller.evidence == Evidence::Spawn {
+            // A weak reason does not become a strong one by a link.
+            for link in &found.links {
+                self.keep(*link, caller.edge());
+            }
+        } else {
+            self.keep_links(&found.links, caller.from, &shown);
+        }
         self.keep(found.node, caller.edge());
         super::package::program_found(self, found.node);
         if matches!(
@@ -102,10 +109,12 @@ impl Collector<'_> {
     }
 
     /// Keeps what an argument names, if it names something: a path from `/` or
-    /// from the working directory, also behind `--option=`.
+    /// from the working directory, also behind `--option=`, and a path from `/` behind `name=`.
     pub(super) fn keep_argument(&mut self, word: &[u8], caller: Caller<'_>) {
         let value = match word.iter().position(|b| *b == b'=') {
-            Some(equals) if word.starts_with(b"-") => &word[equals + 1..],
+            Some(equals) if word.starts_with(b"-") || word.get(equals + 1) == Some(&b'/') => {
+                &word[equals + 1..]
+            }
             _ => word,
         };
         if value.is_empty() || value.starts_with(b"-") || value == b"." {

@@ -227,7 +227,9 @@ impl<'a> Judge<'a> {
             Rule::VersionControl
         } else if directories::is_repeated(&path) {
             Rule::Repeated
-        } else if directories::is_compiled_source(&path) {
+        } else if directories::is_compiled_source(&path)
+            || path.starts_with(directories::LOCALE_SOURCES.as_bytes())
+        {
             Rule::CompiledSource
         } else {
             Rule::Purpose(Class::of(&path))

@@ -186,6 +186,10 @@ pub(super) fn keep_mentioned(
     if !is_directory && (!is_wanted(tree, found.node) || is_base_tool(collector, &found, caller)) {
         return;
     }
+    if !is_directory && is_program_of_a_plugin(collector, &found, caller) {
+        super::package::offer(collector, found.node, &found.links, Some(caller.edge()));
+        return;
+    }
     collector.keep_links(&found.links, caller.from, caller.detail);
     if !is_directory {
         collector.keep(found.node, caller.edge());
@@ -237,9 +241,34 @@ fn is_base_tool(collector: &Collector<'_>, found: &Resolved, caller: Caller<'_>)
     base && came_along && super::package::is_program_in_path(collector, found.node)
 }
 
+/// Returns whether a path leads to a program, and stands in a library or program that
+/// merely came along, or in a library that starts none: such as in a table of file types.
+fn is_program_of_a_plugin(collector: &Collector<'_>, found: &Resolved, caller: Caller<'_>) -> bool {
+    let object = caller
+        .from
+        .filter(|from| caller.evidence == Evidence::Path && collector.loaded.contains(from));
+    let Some(from) = object else { return false };
+    let starts = || {
+        let starters = [
+            "execve", "execv", "execvp", "execl", "execlp", "execle", "execvpe",
+        ];
+        let others = ["posix_spawn", "posix_spawnp", "system", "popen", "fexecve"];
+        let object = collector.loader.object(from).ok().flatten();
+        object.is_none_or(|object| {
+            let imports = |name: &&str| object.imports.contains(name.as_bytes());
+            object.interpreter.is_some() || starters.iter().chain(&others).any(imports)
+        })
+    };
+    (!collector.is_kept_for_certain(from) || !starts())
+        && super::package::is_program_in_path(collector, found.node)
+}
+
 /// Directories that repeat what is beside them: zone names with a prefix that
 /// nobody sets (tzfile(5), "posix" and "right").
 const REPEATED: &[&str] = &["usr/share/zoneinfo/posix/", "usr/share/zoneinfo/right/"];
+
+/// What locales are compiled from (localedef(1), "FILES"); programs read the result.
+pub(super) const LOCALE_SOURCES: &str = "usr/share/i18n/";
 
 /// Returns whether a file could be asked for at run time: documentation, what
 /// compilers need, and the package manager's own files are not.
@@ -251,7 +280,7 @@ pub(super) fn is_wanted(tree: &Tree, node: NodeId) -> bool {
     if path.split(|b| *b == b'/').any(is_version_control) {
         return false;
     }
-    if is_repeated(&path) {
+    if is_repeated(&path) || path.starts_with(LOCALE_SOURCES.as_bytes()) {
         return false;
     }
     let class = Class::of(&path);

@@ -187,6 +187,12 @@ const FACTS: &[Row] = &[
             "/etc/ca-certificates.conf",
             "/etc/ca-certificates",
         ],
+        ..NONE
+    },
+    // Modules of NSS, which are found beside it (NSS documentation, "PKCS #11 modules").
+    Row {
+        libraries: &["libnss3"],
+        evidence: Evidence::CaCertificates,
         modules: &[
             "libnssckbi.so",
             "libsoftokn3.so",
@@ -317,6 +323,55 @@ pub(super) fn is_c_library(object: &Object) -> bool {
     ]
     .iter()
     .any(|name| soname.starts_with(name))
+}
+
+/// Functions that mark a plug-in which only makes things faster, and whose lack is documented to be no error.
+///
+/// `_PG_jit_provider_init`: PostgreSQL compiles parts of queries with it, through LLVM, which is larger
+/// than all the rest. "If set to a non-existent library, JIT will not be available, but no error will be
+/// raised. This allows JIT support to be installed separately" (its manual, `jit_provider`).
+const ACCELERATORS: &[&str] = &["_PG_jit_provider_init"];
+
+/// Longest plug-in that is searched for the functions in [`ACCELERATORS`].
+const LONGEST_PLUGIN: u64 = 16 << 20;
+
+/// Returns whether a file that came along is known to be one that nothing misses:
+/// a plug-in that compiles at run time, for speed.
+pub(super) fn is_dispensable(collector: &Collector<'_>, node: NodeId) -> bool {
+    let tree = collector.tree();
+    if !tree.name(node).ends_with(b".so") || tree.content(node).is_none() {
+        return false;
+    }
+    let Ok(Some(object)) = collector.loader.object(node) else {
+        return false;
+    };
+    let compiles = object
+        .needed
+        .iter()
+        .any(|name| name.starts_with(b"libLLVM"));
+    compiles
+        && collector.read(node, LONGEST_PLUGIN).is_ok_and(|bytes| {
+            ACCELERATORS
+                .iter()
+                .any(|name| memchr::memmem::find(&bytes, name.as_bytes()).is_some())
+        })
+}
+
+/// Returns the library without which a file is never read, for what came along: LLVM for
+/// its byte code (LLVM Language Reference, "Bitcode file format"). The inner `None` means that
+/// the image has none.
+pub(super) fn reader_of(collector: &Collector<'_>, node: NodeId) -> Option<Option<NodeId>> {
+    let tree = collector.tree();
+    if !tree.name(node).ends_with(b".bc") || collector.read(node, 4).ok()? != b"BC\xc0\xde" {
+        return None;
+    }
+    let directories = LIBRARY_DIRECTORIES
+        .iter()
+        .filter_map(|path| Some(tree.resolve(path.as_bytes()).ok()?.node));
+    let mut libraries = directories.flat_map(|directory| tree.children(directory));
+    let llvm = libraries
+        .find(|node| tree.name(*node).starts_with(b"libLLVM") && tree.content(*node).is_some());
+    Some(llvm)
 }
 
 /// Acts on the facts that an object shows.

@@ -2,7 +2,7 @@
 //!
 //! All of them together are larger than many programs. A program that calls
 //! iconv_open(3) itself may be told any character set by its user and keeps all;
-//! of a library that does, those count that it can name: whose name or alias
+//! of a library that does, or a program that came along, those count that it can name: whose name or alias
 //! (`gconv-modules`, glibc manual "glibc iconv Implementation") is one of its strings.
 
 use std::collections::{BTreeSet, HashMap};
@@ -36,7 +36,7 @@ pub(super) fn keep(
     object: &Object,
     names: &BTreeSet<Vec<u8>>,
 ) {
-    let is_program = object.interpreter.is_some();
+    let is_program = object.interpreter.is_some() && collector.is_kept_for_certain(node);
     for modules in directories(collector) {
         let tree = collector.tree();
         let evidence = Evidence::Gconv;

@@ -6,10 +6,14 @@
 //! one, whoever embeds it. Where no language claims a run time, or knows nothing
 //! better, the general rule of [`super::runtime`] keeps all of its modules.
 
+pub(super) mod jvm;
+mod lua;
+pub(super) mod perl;
+
 use layer::NodeId;
 
 use super::collector::Collector;
-use super::{Error, runtime};
+use super::{Edge, Error, runtime};
 
 /// What is known of a language.
 pub(super) trait Language: Sync {
@@ -19,6 +23,20 @@ pub(super) trait Language: Sync {
     /// Keeps what a kept interpreter, or a library that is one, needs whatever it runs.
     fn keep(&self, collector: &mut Collector<'_>, interpreter: NodeId) {
         runtime::keep(collector, interpreter);
+    }
+
+    /// Returns whether a file is a module of this language that nothing has asked for yet: it does
+    /// not stay only because its package or its directory does.
+    fn decides(&self, _collector: &mut Collector<'_>, _node: NodeId, _edge: &Edge) -> bool {
+        false
+    }
+
+    /// Looks again at what was held back, now that more is known.
+    fn reconsider(&self, _collector: &mut Collector<'_>) {}
+
+    /// Returns the bytes of modules that a script would add.
+    fn cost(&self, _collector: &Collector<'_>, _node: NodeId, _first: &[u8]) -> u64 {
+        0
     }
 
     /// Looks at a kept file that is neither an ELF object nor empty; `first` is its beginning. Returns
@@ -48,11 +66,12 @@ impl Language for General {
 /// All of them. The first whose variable an object knows claims it.
 const LANGUAGES: &[&dyn Language] = &[
     &General(&["PYTHONPATH", "PYTHONHASHSEED"]),
-    &General(&["PERL5LIB"]),
+    &perl::Perl,
     &General(&["RUBYLIB"]),
     &General(&["NODE_PATH"]),
     &General(&["PHPRC"]),
-    &General(&["LUA_PATH"]),
+    &lua::Lua,
+    &jvm::Jvm,
     &General(&["R_LIBS_USER"]),
     &General(&["TCLLIBPATH"]),
     &General(&["GUILE_LOAD_PATH"]),
@@ -76,6 +95,28 @@ pub(super) fn keep(collector: &mut Collector<'_>, number: usize, interpreter: No
         collector.runtimes.insert(interpreter);
         language.keep(collector, interpreter);
     }
+}
+
+/// Returns whether a language decides on its own whether a file that came along stays.
+pub(super) fn decides(collector: &mut Collector<'_>, node: NodeId, edge: &Edge) -> bool {
+    LANGUAGES
+        .iter()
+        .any(|language| language.decides(collector, node, edge))
+}
+
+/// Looks again at what languages held back.
+pub(super) fn reconsider(collector: &mut Collector<'_>) {
+    for language in LANGUAGES {
+        language.reconsider(collector);
+    }
+}
+
+/// Returns the bytes of modules that a script would add.
+pub(super) fn cost(collector: &Collector<'_>, node: NodeId, first: &[u8]) -> u64 {
+    let costs = LANGUAGES
+        .iter()
+        .map(|language| language.cost(collector, node, first));
+    costs.max().unwrap_or(0)
 }
 
 /// Keeps what interpreters of scripts need whose language nobody knows.

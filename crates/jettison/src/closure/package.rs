@@ -14,7 +14,7 @@ use layer::tree::InodeId;
 
 use super::collector::{Collector, Optional, Script};
 use super::directories::{is_shared, is_wanted};
-use super::{Edge, Error, Evidence};
+use super::{Edge, Error, Evidence, language};
 use crate::packages::{PackageDb, PackageId};
 
 /// Returns the packages of the base that every system has.
@@ -96,20 +96,70 @@ pub(super) fn keep_data(
         if !is_wanted(tree, *node) || !wanted(*node) {
             continue;
         }
-        if is_program_in_path(collector, *node) && collector.interpreter(*node) == Script::No {
-            collector.companions.insert(*node);
-        } else {
-            collector.keep(*node, edge.clone());
+        match program_of(collector, *node) {
+            Some(program) if collector.interpreter(program) == Script::No => {
+                offer(collector, program, &[*node], None);
+            }
+            _ => collector.keep(*node, edge.clone()),
         }
+    }
+}
+
+/// Returns the program that users start by the name of a file or link.
+fn program_of(collector: &Collector<'_>, node: NodeId) -> Option<NodeId> {
+    let tree = collector.tree();
+    let program = match tree.link_target(node) {
+        Some(_) if is_in_path(tree, node) => tree.resolve(&tree.absolute(node)).ok()?.node,
+        _ => node,
+    };
+    is_program_in_path(collector, program).then_some(program)
+}
+
+/// Keeps a program, with links to it, if it costs next to nothing.
+pub(super) fn offer(
+    collector: &mut Collector<'_>,
+    program: NodeId,
+    links: &[NodeId],
+    edge: Option<Edge>,
+) {
+    let companion = collector.companions.entry(program).or_default();
+    companion
+        .links
+        .extend(links.iter().filter(|link| **link != program));
+    companion.edge = companion.edge.take().or(edge);
+}
+
+/// Keeps a program whose name is a word in another one. Of what every system has, and of what was
+/// built from the same source, words say little: it stays only where it costs next to nothing.
+pub(super) fn word_found(
+    collector: &mut Collector<'_>,
+    name: &[u8],
+    caller: super::command::Caller<'_>,
+) {
+    let Some((_, found)) = collector.find_command(name) else {
+        return;
+    };
+    let packages = collector.input.packages;
+    let source = |node| Some(packages.package(packages.owner(node)?).source.name.as_str());
+    let owner = packages.owner(found.node);
+    let is_base = owner.is_some_and(|owner| collector.base.contains(&owner));
+    let is_sibling = owner.is_some() && source(found.node) == caller.from.and_then(source);
+    if is_base || is_sibling {
+        offer(collector, found.node, &found.links, Some(caller.edge()));
+    } else {
+        collector.keep_command(name, caller);
     }
 }
 
 /// Returns whether a file is a program that users start by its name.
 pub(super) fn is_program_in_path(collector: &Collector<'_>, node: NodeId) -> bool {
     let tree = collector.tree();
+    is_in_path(tree, node) && tree.mode(node) & 0o111 != 0 && tree.content(node).is_some()
+}
+
+fn is_in_path(tree: &layer::Tree, node: NodeId) -> bool {
     let name = tree.name(tree.parent(node));
-    let in_path = [&b"bin"[..], b"sbin", b"games"].contains(&name);
-    in_path && tree.mode(node) & 0o111 != 0 && tree.content(node).is_some()
+    [&b"bin"[..], b"sbin", b"games"].contains(&name)
 }
 
 /// Has the programs of packages that somebody asked for by name looked at as companions: a client beside a
@@ -125,9 +175,7 @@ pub(super) fn asked_for(collector: &mut Collector<'_>) {
                 continue;
             }
             match collector.interpreter(*node) {
-                Script::No => {
-                    collector.companions.insert(*node);
-                }
+                Script::No => offer(collector, *node, &[], None),
                 // Stays if its interpreter does.
                 Script::Of(interpreter) => collector.optional.push(Optional {
                     node: *node,
@@ -157,43 +205,50 @@ pub(super) const COMPANION: u64 = 1_000_000;
 pub(super) fn settle(collector: &mut Collector<'_>) -> Result<(), Error> {
     let tree = collector.tree();
     loop {
-        let waiting = std::mem::take(&mut collector.optional);
-        let (ready, waiting): (Vec<_>, Vec<_>) = waiting
-            .into_iter()
-            .partition(|script| collector.graph.keeps(script.interpreter));
-        collector.optional = waiting;
-        let mut found: Vec<(NodeId, Edge)> = ready
-            .into_iter()
-            .map(|script| (script.node, script.edge))
-            .collect();
+        language::reconsider(collector);
+        collector.run()?;
         let inodes = collector
             .graph
             .nodes()
             .iter()
             .map(|node| tree.inode(*node))
             .collect();
-        for node in std::mem::take(&mut collector.companions) {
-            if cost(collector, node, &inodes)? <= COMPANION {
+        let mut found: Vec<(NodeId, Edge)> = Vec::new();
+        for script in std::mem::take(&mut collector.optional) {
+            let ready = collector.graph.keeps(script.interpreter);
+            if ready && cost(collector, script.node, &inodes)? <= COMPANION {
+                found.push((script.node, script.edge));
+            } else {
+                collector.optional.push(script);
+            }
+        }
+        for (node, companion) in std::mem::take(&mut collector.companions) {
+            if cost(collector, node, &inodes)? > COMPANION {
+                collector.companions.insert(node, companion);
+                continue;
+            }
+            let edge = companion.edge.unwrap_or_else(|| {
                 let from = sibling(collector, node);
                 let detail = match from {
                     Some(_) => "of the same package".to_owned(),
                     None => "of a package that was asked for".to_owned(),
                 };
-                found.push((
-                    node,
-                    Edge {
-                        from,
-                        evidence: Evidence::Package,
-                        detail,
-                    },
-                ));
+                Edge {
+                    from,
+                    evidence: Evidence::Package,
+                    detail,
+                }
+            });
+            for link in companion.links {
+                found.push((link, edge.clone()));
             }
+            found.push((node, edge));
         }
         if found.is_empty() {
             return Ok(());
         }
         for (node, edge) in found {
-            collector.keep(node, edge);
+            collector.keep_decided(node, edge);
         }
         collector.run()?;
     }
@@ -240,17 +295,18 @@ pub(super) fn cost(
     inodes: &HashSet<InodeId>,
 ) -> Result<u64, Error> {
     let tree = collector.tree();
-    let first = collector.read(program, 4)?;
+    let first = collector.read(program, 256)?;
     let objects = match collector.process(program) {
-        Ok(process) if first == b"\x7fELF" => process.into_closure().objects,
+        Ok(process) if first.starts_with(b"\x7fELF") => process.into_closure().objects,
         _ => Vec::new(),
     };
     let added = objects.iter().chain([&program]).collect::<BTreeSet<_>>();
-    Ok(added
+    let bytes: u64 = added
         .into_iter()
         .filter(|node| !inodes.contains(&tree.inode(**node)))
         .map(|node| tree.size(*node))
-        .sum())
+        .sum();
+    Ok(bytes + language::cost(collector, program, &first))
 }
 
 /// Returns a kept program of the same package.

@@ -123,10 +123,14 @@ fn load(
             continue;
         };
         let said = Rc::new(read_sayings(collector, node, &object)?);
-        for name in &said.libraries {
+        // What came along opens what it names itself; what its libraries could open besides is for
+        // other programs that have them.
+        let is_root = node == program || collector.is_kept_for_certain(program);
+        for name in said.libraries.iter().filter(|_| is_root) {
             process.open(node, name).map_err(Error::Loader)?;
         }
-        let noted = object.dlopen.iter().flat_map(|note| note.sonames.iter());
+        let noted = object.dlopen.iter().filter(|_| is_root);
+        let noted = noted.flat_map(|note| note.sonames.iter());
         for name in noted {
             process.open(node, name.as_ref()).map_err(Error::Loader)?;
         }
@@ -291,7 +295,7 @@ fn follow(collector: &mut Collector<'_>, node: NodeId, object: &Object, said: &S
             evidence: Evidence::Spawn,
             detail: &detail,
         };
-        collector.keep_command(name, caller);
+        super::package::word_found(collector, name, caller);
     }
     for name in &said.variables {
         let Some(value) = collector.environment.get(name).cloned() else {

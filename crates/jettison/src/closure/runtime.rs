@@ -1,7 +1,7 @@
 //! Run times of languages in general: an interpreter needs its modules.
 //!
 //! The rule for languages of which nothing better is known ([`super::language`]). The
-//! modules of an interpreter are the data of the packages that it depends on, and the directories below a
+//! modules of an interpreter are the data of its package and of the packages of data that it depends on, and the directories below a
 //! `lib`, `share` or `etc` that bear its name, which is where every one of these
 //! languages looks.
 
@@ -23,7 +23,11 @@ pub(super) fn keep(collector: &mut Collector<'_>, interpreter: NodeId) {
     let tree = collector.tree();
     if let Some(owner) = packages.owner(interpreter) {
         for id in packages.depends_closure([owner]) {
-            if collector.base.contains(&id) && id != owner {
+            // Data is in packages of data, or in others of the same source.
+            let package = packages.package(id);
+            let is_data = matches!(package.architecture.as_str(), "all" | "noarch");
+            let is_own = package.source.name == packages.package(owner).source.name;
+            if id != owner && (collector.base.contains(&id) || !is_data && !is_own) {
                 continue;
             }
             package::keep_data(collector, id, interpreter, |node| {

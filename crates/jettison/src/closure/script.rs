@@ -55,6 +55,44 @@ pub(super) fn examine(
     Ok(())
 }
 
+/// Variables that the image sets, for scripts that use them.
+fn environment(collector: &Collector<'_>) -> Vec<(Vec<u8>, Vec<u8>)> {
+    let lines = collector.input.config.env();
+    let pairs = lines.iter().filter_map(|line| line.split_once('='));
+    pairs
+        .filter(|(name, _)| *name != "PATH")
+        .map(|(name, value)| (name.as_bytes().to_vec(), value.as_bytes().to_vec()))
+        .collect()
+}
+
+/// Keeps the scripts beside a script that it speaks of by their names: it finds its own
+/// directory when it runs (`. "$(dirname "$0")"/common.sh`).
+fn keep_siblings(collector: &mut Collector<'_>, node: NodeId, text: &[u8]) {
+    let tree = collector.tree();
+    let directory = tree.parent(node);
+    if directories::is_shared(tree, directory) {
+        return;
+    }
+    let words: std::collections::HashSet<&[u8]> = text
+        .split(|b| !(b.is_ascii_alphanumeric() || b"._+-".contains(b)))
+        .filter(|word| word.len() > 2)
+        .collect();
+    for sibling in tree.children(directory) {
+        let name = tree.name(sibling);
+        if sibling != node && words.contains(name) && tree.content(sibling).is_some() {
+            let detail = String::from_utf8_lossy(name).into_owned();
+            collector.keep(
+                sibling,
+                super::Edge {
+                    from: Some(node),
+                    evidence: Evidence::ScriptCommand,
+                    detail,
+                },
+            );
+        }
+    }
+}
+
 /// Keeps what a part of a script needs: a file that a shell reads with `.` or `source`, or one of a program's
 /// own that has the ending of shell scripts. Returns whether it is one.
 pub(super) fn examine_part(collector: &mut Collector<'_>, node: NodeId) -> Result<bool, Error> {
@@ -73,7 +111,8 @@ pub(super) fn examine_part(collector: &mut Collector<'_>, node: NodeId) -> Resul
 
 fn read(collector: &mut Collector<'_>, node: NodeId, dialect: Dialect) -> Result<(), Error> {
     let text = collector.read(node, script::MAX_SCRIPT as u64)?;
-    let facts = script::analyze(&text, dialect);
+    let facts = script::analyze_with(&text, dialect, &environment(collector));
+    keep_siblings(collector, node, &text);
     let caller = Caller {
         from: Some(node),
         evidence: Evidence::ScriptCommand,
@@ -100,7 +139,7 @@ pub(super) fn keep_shell_text(
     text: &[u8],
     caller: Caller<'_>,
 ) -> Result<(), Error> {
-    let facts = script::analyze(text, Dialect::Sh);
+    let facts = script::analyze_with(text, Dialect::Sh, &environment(collector));
     note_sources(collector, &facts, Dialect::Sh);
     follow(collector, &facts, caller);
     Ok(())

@@ -3,6 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use layer::NodeId;
+use layer::tree::resolve::Lookup;
 
 use super::collector::Collector;
 use super::command::Caller;
@@ -58,7 +59,50 @@ pub(super) fn examine(
     }
     let text = collector.read(node, LARGEST)?;
     keep_paths(collector, node, &text);
+    keep_relative_paths(collector, node, &text);
     Ok(())
+}
+
+/// Keeps the files that relative paths in a setting lead to, from the directory of the setting or one
+/// above it that is not shared: `load_module modules/x.so` below `/usr/share/nginx`.
+fn keep_relative_paths(collector: &mut Collector<'_>, node: NodeId, text: &[u8]) {
+    let tree = collector.tree();
+    let above = std::iter::successors(Some(tree.parent(node)), |node| Some(tree.parent(*node)));
+    let bases: Vec<NodeId> = above
+        .take_while(|directory| {
+            *directory != tree.root() && !directories::is_shared(tree, *directory)
+        })
+        .collect();
+    for word in text.split(|b| b.is_ascii_whitespace() || b";,=\"'<>()[]{}|".contains(b)) {
+        let could_be = word.first().is_some_and(u8::is_ascii_alphanumeric)
+            && (2..256).contains(&word.len())
+            && !word.contains(&b':');
+        if !could_be {
+            continue;
+        }
+        // A word alone is a name only of a directory beside the setting: `include_dir 'conf.d'`.
+        let is_path = word.contains(&b'/');
+        let bases = if is_path {
+            &bases[..]
+        } else {
+            &bases[..bases.len().min(1)]
+        };
+        for base in bases {
+            let Ok(found) = tree.resolve_at(*base, word, Lookup::STAT) else {
+                continue;
+            };
+            if tree.content(found.node).is_some() == is_path {
+                let detail = String::from_utf8_lossy(word).into_owned();
+                let caller = Caller {
+                    from: Some(node),
+                    evidence: Evidence::Path,
+                    detail: &detail,
+                };
+                directories::keep_mentioned(collector, *base, word, caller);
+            }
+            break;
+        }
+    }
 }
 
 /// Keeps what the source of an application names, in whatever language it is: paths in it stand for files

@@ -63,18 +63,21 @@ impl Tree {
             (Kind::Directory | Kind::File { .. }, _) => NodeKind::Directory,
         };
         let parent = self.make_parent(layer, &path)?;
-        match self.child(parent, name) {
+        let old = self.child(parent, name);
+        match old {
             Some(old) if self.is_directory(old) && kind == NodeKind::Directory => {
                 let inode = self.inode(old).0 as usize;
+                self.record_change(layer, old, &entry.metadata);
                 self.inodes[inode].set(entry.metadata);
                 self.nodes[old.index()].layer = layer as u16;
                 return Ok(());
             }
-            Some(old) => self.unlink(old),
+            Some(old) => self.unlink(layer, old),
             None => {}
         }
         let inode = self.add_inode(kind, entry.metadata);
-        self.link(layer, parent, name, inode)?;
+        let node = self.link(layer, parent, name, inode)?;
+        self.record_replacement(old, node);
         Ok(())
     }
 
@@ -107,16 +110,19 @@ impl Tree {
         }
         let inode = self.inode(target).0;
         let parent = self.make_parent(layer, path)?;
-        match self.child(parent, name) {
+        let old = self.child(parent, name);
+        match old {
             Some(old) if self.inode(old).0 == inode => {
                 // Made again: a whiteout of this layer does not hide it.
+                self.record_again(layer, old);
                 self.nodes[old.index()].layer = layer as u16;
                 return Ok(());
             }
-            Some(old) => self.unlink(old),
+            Some(old) => self.unlink(layer, old),
             None => {}
         }
-        self.link(layer, parent, name, inode)?;
+        let node = self.link(layer, parent, name, inode)?;
+        self.record_replacement(old, node);
         Ok(())
     }
 
@@ -155,7 +161,7 @@ impl Tree {
         let nodes: Vec<NodeId> = self.walk(top).skip(usize::from(!itself)).collect();
         for node in nodes.into_iter().rev() {
             if self.layer(node) < layer && self.unsorted_children(node).next().is_none() {
-                self.unlink(node);
+                self.unlink(layer, node);
             }
         }
     }

@@ -1,6 +1,8 @@
 //! Every node of a tree, in a stable order.
 
-use super::{NONE, NodeId, Tree};
+use std::collections::HashMap;
+
+use super::{InodeId, NONE, NodeId, Tree};
 
 impl Tree {
     /// Returns the entries of a directory, sorted by name.
@@ -24,6 +26,33 @@ impl Tree {
             }
             None
         })
+    }
+
+    /// Returns of each file with several names the first one, in the order of paths.
+    pub fn first_names(&self) -> HashMap<InodeId, NodeId> {
+        let linked = |node: NodeId| self.links(node) > 1 && !self.is_directory(node);
+        let mut first = HashMap::new();
+        // Most images have no hard links, and walking costs more than looking.
+        if self.all_nodes().any(linked) {
+            for node in self.walk(self.root()).filter(|node| linked(*node)) {
+                first.entry(self.inode(node)).or_insert(node);
+            }
+        }
+        first
+    }
+
+    /// Calls `each` with every regular file that has bytes, once for each file:
+    /// under the first of its names, in no particular order.
+    pub fn each_file(&self, mut each: impl FnMut(NodeId)) {
+        let first = self.first_names();
+        for node in self.all_nodes() {
+            if self.size(node) == 0 || self.is_removed(node) {
+                continue;
+            }
+            if self.links(node) == 1 || first.get(&self.inode(node)) == Some(&node) {
+                each(node);
+            }
+        }
     }
 
     /// Iterates over `top` and everything below it: a directory before its

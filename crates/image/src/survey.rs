@@ -1,0 +1,77 @@
+//! The file system of an image with all that its layers hide: what an analysis needs.
+
+use layer::Tree;
+
+use crate::error::Result;
+use crate::filesystem::{FileSystem, LoadOptions, Manner};
+use crate::image::Image;
+
+/// What one layer brought.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct LayerSize {
+    /// Members of the tar, whiteouts among them.
+    pub entries: u64,
+    /// Bytes of its files.
+    pub bytes: u64,
+}
+
+/// The merged file system of an image, with a record of what each layer did.
+#[derive(Debug)]
+pub struct Survey {
+    /// The tree, [recorded](layer::Tree::record), and the contents of all layers.
+    pub files: FileSystem,
+    /// The layers, base first.
+    pub layers: Vec<LayerSize>,
+}
+
+impl Survey {
+    /// Reads all layers as [`FileSystem::load`] does, and records what each did.
+    ///
+    /// Layers that lie uncompressed in a local file are not hashed: nothing is
+    /// made of them, and their headers alone are read much faster. All others
+    /// pass through this program anyway and are checked.
+    ///
+    /// # Errors
+    /// As [`FileSystem::load`].
+    pub fn load(image: &Image, options: LoadOptions<'_>) -> Result<Self> {
+        let manner = Manner {
+            record: true,
+            snapshot: None,
+            trust_local: true,
+        };
+        let loaded = FileSystem::load_so(image, options, manner)?;
+        Ok(Self {
+            files: loaded.files,
+            layers: loaded.sizes,
+        })
+    }
+}
+
+/// The file system of an image before one of its layers and after the last.
+#[derive(Debug)]
+pub struct Stages {
+    /// All layers merged, [recorded](layer::Tree::record).
+    pub files: FileSystem,
+    /// The layers below the border merged; of the same contents.
+    pub lower: Tree,
+}
+
+impl Stages {
+    /// Reads all layers as [`FileSystem::load`] does, and keeps the tree as it
+    /// is before layer `border`.
+    ///
+    /// # Errors
+    /// As [`FileSystem::load`].
+    pub fn load(image: &Image, border: usize, options: LoadOptions<'_>) -> Result<Self> {
+        let manner = Manner {
+            record: true,
+            snapshot: Some(border),
+            trust_local: false,
+        };
+        let loaded = FileSystem::load_so(image, options, manner)?;
+        Ok(Self {
+            files: loaded.files,
+            lower: loaded.before.unwrap_or_default(),
+        })
+    }
+}

@@ -1,0 +1,183 @@
+//! What classes name: their constant pools hold every class that they use (JVMS 4.4).
+//!
+//! Archives are read from their central directory (PKWARE APPNOTE 4.3); archives in archives,
+//! as applications in one file have them, are opened too. What is damaged or
+//! larger than [`LARGEST`] counts as naming everything.
+
+use std::io::Read;
+
+use memchr::memmem;
+
+/// Bytes of an archive or a class that are looked at.
+pub(super) const LARGEST: u64 = 512 << 20;
+
+/// Bytes of one member.
+const LARGEST_MEMBER: u64 = 128 << 20;
+
+/// Archives in archives in archives are no application.
+const DEEPEST: usize = 2;
+
+/// Windows on a screen.
+const WINDOWS: &[&str] = &[
+    "javax/swing/J",
+    "java/awt/Frame",
+    "java/awt/Window",
+    "java/awt/Dialog",
+    "java/awt/Robot",
+    "java/awt/Desktop",
+    "java/awt/SystemTray",
+    "javafx/",
+];
+
+/// Compiling at run time: java.compiler (JSR 199), and javac itself.
+const COMPILER: &[&str] = &["javax/tools/", "com/sun/tools/javac"];
+
+/// What the classes of an application name.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Uses {
+    pub(super) windows: bool,
+    pub(super) compiler: bool,
+}
+
+impl Uses {
+    const ALL: Self = Self {
+        windows: true,
+        compiler: true,
+    };
+
+    pub(super) fn add_class(&mut self, bytes: &[u8]) {
+        let names = |list: &[&str]| {
+            list.iter()
+                .any(|name| memmem::find(bytes, name.as_bytes()).is_some())
+        };
+        self.windows = self.windows || names(WINDOWS);
+        self.compiler = self.compiler || names(COMPILER);
+    }
+
+    pub(super) fn add_archive(&mut self, bytes: &[u8]) {
+        if self.add_members(bytes, 0).is_none() {
+            *self = Self::ALL;
+        }
+    }
+
+    fn add_members(&mut self, bytes: &[u8], depth: usize) -> Option<()> {
+        // The record at the end, before a comment of up to 64 KiB.
+        let tail = bytes.len().saturating_sub(66_000);
+        let end = tail + memmem::rfind(&bytes[tail..], b"PK\x05\x06")?;
+        let entries = short(bytes, end + 10)?;
+        let mut at = long(bytes, end + 16)? as usize;
+        for _ in 0..entries {
+            if *self == Self::ALL {
+                break;
+            }
+            if bytes.get(at..at + 4)? != b"PK\x01\x02" {
+                return None;
+            }
+            let method = short(bytes, at + 10)?;
+            let size = long(bytes, at + 20)? as usize;
+            let lengths = [28, 30, 32].map(|field| short(bytes, at + field));
+            let [name, extra, comment] = [lengths[0]?, lengths[1]?, lengths[2]?].map(usize::from);
+            let local = long(bytes, at + 42)? as usize;
+            let path = bytes.get(at + 46..at + 46 + name)?;
+            at += 46 + name + extra + comment;
+            let is_archive = [&b".jar"[..], b".war", b".rar"]
+                .iter()
+                .any(|ending| path.ends_with(ending));
+            if !(path.ends_with(b".class") || is_archive && depth < DEEPEST) {
+                continue;
+            }
+            let start = local
+                + 30
+                + usize::from(short(bytes, local + 26)?)
+                + usize::from(short(bytes, local + 28)?);
+            let packed = bytes.get(start..start.checked_add(size)?)?;
+            let member = match method {
+                0 => std::borrow::Cow::Borrowed(packed),
+                8 => {
+                    let mut member = Vec::new();
+                    let inflating = flate2::read::DeflateDecoder::new(packed);
+                    inflating
+                        .take(LARGEST_MEMBER)
+                        .read_to_end(&mut member)
+                        .ok()?;
+                    std::borrow::Cow::Owned(member)
+                }
+                _ => return None,
+            };
+            match is_archive {
+                true => self.add_members(&member, depth + 1)?,
+                false => self.add_class(&member),
+            }
+        }
+        Some(())
+    }
+}
+
+fn short(bytes: &[u8], at: usize) -> Option<u16> {
+    Some(u16::from_le_bytes(bytes.get(at..at + 2)?.try_into().ok()?))
+}
+
+fn long(bytes: &[u8], at: usize) -> Option<u32> {
+    Some(u32::from_le_bytes(bytes.get(at..at + 4)?.try_into().ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Uses;
+
+    #[test]
+    fn a_class_names_what_it_uses() {
+        let mut uses = Uses::default();
+        uses.add_class(b"\xca\xfe\xba\xbe..java/lang/String");
+        assert_eq!(uses, Uses::default());
+        uses.add_class(b"\xca\xfe\xba\xbe..javax/tools/ToolProvider");
+        assert_eq!((uses.compiler, uses.windows), (true, false));
+        uses.add_class(b"\xca\xfe\xba\xbe..java/awt/Frame");
+        assert_eq!(uses, Uses::ALL);
+    }
+
+    #[test]
+    fn archives_are_opened_in_archives() {
+        let inner = zip("a/B.class", b"...javax/tools/Tool...");
+        let outer = zip("lib/inner.jar", &inner);
+        let mut uses = Uses::default();
+        uses.add_archive(&outer);
+        assert_eq!((uses.compiler, uses.windows), (true, false));
+    }
+
+    #[test]
+    fn a_damaged_archive_may_name_anything() {
+        let mut whole = zip("a/B.class", b"nothing");
+        let mut uses = Uses::default();
+        uses.add_archive(&whole);
+        assert_eq!(uses, Uses::default());
+        whole.truncate(whole.len() - 8);
+        uses.add_archive(&whole);
+        assert_eq!(uses, Uses::ALL);
+    }
+
+    /// An archive with one member, stored.
+    fn zip(name: &str, content: &[u8]) -> Vec<u8> {
+        let size = (content.len() as u32).to_le_bytes();
+        let length = (name.len() as u16).to_le_bytes();
+        let mut out = Vec::new();
+        out.extend(b"PK\x03\x04\x0a\0\0\0\0\0\0\0\0\0\0\0\0\0");
+        out.extend([size, size].concat());
+        out.extend(length);
+        out.extend([0, 0]);
+        out.extend(name.as_bytes());
+        out.extend(content);
+        let directory = out.len() as u32;
+        out.extend(b"PK\x01\x02\x0a\0\x0a\0\0\0\0\0\0\0\0\0\0\0\0\0");
+        out.extend([size, size].concat());
+        out.extend(length);
+        out.extend([0; 16]);
+        out.extend(name.as_bytes());
+        let directory_size = out.len() as u32 - directory;
+        out.extend(b"PK\x05\x06\0\0\0\0\x01\0\x01\0");
+        out.extend(directory_size.to_le_bytes());
+        out.extend(directory.to_le_bytes());
+        out.extend([0, 0]);
+        out
+    }
+}
