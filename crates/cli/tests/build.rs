@@ -406,7 +406,7 @@ fn a_killed_build_leaves_nothing_in_the_way() {
     };
     environment.write(
         "ctx/Dockerfile",
-        "FROM box:1\nRUN echo a > /a\nRUN sleep 60\n",
+        "FROM box:1\nRUN echo a > /a\nRUN touch /started && sleep 60\n",
     );
     let mut child = environment
         .command(&["build", "ctx"])
@@ -424,17 +424,17 @@ fn a_killed_build_leaves_nothing_in_the_way() {
             .filter(|entry| entry.file_name().to_string_lossy().starts_with("work-"))
             .count()
     };
-    let diffs = || {
+    let started = || {
         let entries = std::fs::read_dir(&snapshots)
             .into_iter()
             .flatten()
             .flatten();
         entries
-            .filter(|entry| entry.file_name().to_string_lossy().ends_with(".diff"))
-            .count()
+            .map(|entry| entry.path().join("upper/started"))
+            .any(|path| path.exists())
     };
-    for _ in 0..300 {
-        if diffs() == 1 && working() == 1 {
+    for _ in 0..600 {
+        if started() {
             break;
         }
         std::thread::sleep(std::time::Duration::from_millis(50));

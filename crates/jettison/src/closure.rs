@@ -35,6 +35,7 @@ mod spoken;
 mod system;
 mod text;
 mod traced;
+mod units;
 
 use std::collections::{BTreeSet, HashSet};
 
@@ -153,6 +154,7 @@ pub struct Missing {
 pub fn compute(input: &Input<'_>) -> Result<Closure, Error> {
     let options = input.options;
     let mut collector = collector::Collector::new(input);
+    language::prepare(&mut collector);
     roots::add(&mut collector)?;
     system::add(&mut collector);
     collector.run()?;
@@ -165,6 +167,8 @@ pub fn compute(input: &Input<'_>) -> Result<Closure, Error> {
         package::asked_for(&mut collector);
     }
     package::settle(&mut collector)?;
+    // What came with packages may be source as well.
+    language::settle(&mut collector)?;
     if options.level == Level::Package {
         package::complete(&mut collector)?;
     }

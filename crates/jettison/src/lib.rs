@@ -4,6 +4,7 @@
 //! - [`loader`]: which files the dynamic loader of an image would load, and why.
 //! - [`packages`]: who owns what, and what is truthfully left of it.
 //! - [`script`]: what a shell script may run and read.
+//! - [`source`]: what sources of languages that are read at run time import and say.
 //! - [`closure`]: all of these together: which files are needed, and the reason for each.
 //!
 //! - [`seccomp`]: which system calls the programs of an image can make.
@@ -29,6 +30,7 @@ pub mod probe;
 pub mod script;
 pub mod seccomp;
 pub mod slim;
+pub mod source;
 pub mod squash;
 pub mod trace;
 pub mod verify;

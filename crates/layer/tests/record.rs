@@ -57,7 +57,7 @@ fn names_that_are_gone_keep_their_path_and_who_did_it() {
     assert_eq!(
         text,
         "\
-a gone by 1, 1 names left
+a gone by 1, 0 names left
 t gone by 1, written again, 0 names left
 d/x/y gone by 2, 0 names left
 d/x gone by 2, 0 names left

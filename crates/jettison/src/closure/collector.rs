@@ -93,6 +93,14 @@ pub(super) struct Collector<'a> {
     pub(super) perl: super::language::perl::State,
     /// What is known of the image's Java.
     pub(super) jvm: super::language::jvm::State,
+    /// Programs that are run, and the links by which each was reached.
+    pub(super) reached: BTreeMap<NodeId, BTreeSet<Vec<NodeId>>>,
+    /// What languages install together.
+    pub(super) units: super::units::Units,
+    /// What is known of Python.
+    pub(super) python: super::language::python::State,
+    /// What is known of Node.js.
+    pub(super) node: super::language::node::State,
     /// Objects that were looked at as needed for certain.
     pub(super) certain: HashSet<NodeId>,
     /// Objects whose libraries were found as part of some program.
@@ -143,6 +151,10 @@ impl<'a> Collector<'a> {
             runtimes: HashSet::new(),
             perl: super::language::perl::State::default(),
             jvm: super::language::jvm::State::default(),
+            reached: BTreeMap::new(),
+            units: super::units::Units::default(),
+            python: super::language::python::State::default(),
+            node: super::language::node::State::default(),
             certain: HashSet::new(),
             loaded: HashSet::new(),
         }
@@ -181,7 +193,8 @@ impl<'a> Collector<'a> {
 
     fn keep_so(&mut self, node: NodeId, edge: Edge, came: Came) {
         let strong = came == Came::Certain;
-        if !self.input.options.level.allows(edge.evidence) {
+        if !self.input.options.level.allows(edge.evidence) || super::units::holds(self, node, &edge)
+        {
             return;
         }
         if self.graph.keeps(node) {
@@ -256,7 +269,8 @@ impl<'a> Collector<'a> {
     /// Returns whether a file is the user's own and needed for certain: part of the application.
     pub(super) fn is_own(&self, node: NodeId) -> bool {
         let is_setting = self.tree().path(node).starts_with(b"etc/");
-        self.strong.contains(&node) && self.is_unpackaged(node) && !is_setting
+        let is_installed = self.units.of(node).is_some();
+        self.strong.contains(&node) && self.is_unpackaged(node) && !is_setting && !is_installed
     }
 
     /// Returns whether a name is that of a program of a package that somebody installed by name.

@@ -48,6 +48,10 @@ impl Collector<'_> {
             self.keep_links(&found.links, caller.from, &shown);
         }
         self.keep(found.node, caller.edge());
+        self.reached
+            .entry(found.node)
+            .or_default()
+            .insert(found.links.clone());
         super::package::program_found(self, found.node);
         if matches!(
             caller.evidence,

@@ -193,6 +193,11 @@ pub(super) fn keep_mentioned(
     collector.keep_links(&found.links, caller.from, caller.detail);
     if !is_directory {
         collector.keep(found.node, caller.edge());
+        collector
+            .reached
+            .entry(found.node)
+            .or_default()
+            .insert(found.links.clone());
         let name = tree.name(found.node);
         let is_library = memchr::memmem::find(name, b".so").is_some();
         if tree.mode(found.node) & 0o111 != 0 && !is_library {
@@ -204,6 +209,7 @@ pub(super) fn keep_mentioned(
     } else if is_shared(tree, found.node) {
         collector.keep(found.node, caller.edge());
     } else {
+        super::units::mentioned(collector, found.node, caller.from, caller.detail);
         // What a package put there came along; what the user put there is part of the application.
         let own = caller
             .from

@@ -430,6 +430,33 @@ fn act(collector: &mut Collector<'_>, from: NodeId, row: &Row) {
     }
 }
 
+/// Keeps a library that something opens by name, and its versions: `libx.so` is
+/// `libx.so.1` where nothing is built.
+pub(super) fn keep_library(collector: &mut Collector<'_>, from: NodeId, name: &[u8]) {
+    let tree = collector.tree();
+    for directory in LIBRARY_DIRECTORIES {
+        let Ok(found) = tree.resolve(directory.as_bytes()) else {
+            continue;
+        };
+        let named = tree.children(found.node).into_iter().filter(|node| {
+            let rest = tree.name(*node).strip_prefix(name);
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(b"."))
+        });
+        for node in named {
+            let (evidence, detail) = (Evidence::Dlopen, String::from_utf8_lossy(name).into_owned());
+            let from = Some(from);
+            collector.keep(
+                node,
+                Edge {
+                    from,
+                    evidence,
+                    detail,
+                },
+            );
+        }
+    }
+}
+
 const LIBRARY_DIRECTORIES: &[&str] = &[
     "/lib/x86_64-linux-gnu",
     "/lib/aarch64-linux-gnu",

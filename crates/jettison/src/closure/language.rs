@@ -6,19 +6,39 @@
 //! one, whoever embeds it. Where no language claims a run time, or knows nothing
 //! better, the general rule of [`super::runtime`] keeps all of its modules.
 
+mod application;
 pub(super) mod jvm;
 mod lua;
+pub(super) mod node;
 pub(super) mod perl;
+pub(super) mod python;
 
 use layer::NodeId;
 
 use super::collector::Collector;
-use super::{Edge, Error, runtime};
+use super::units::{self, Owner};
+use super::{Edge, Error, Evidence, runtime};
 
 /// What is known of a language.
 pub(super) trait Language: Sync {
     /// Variables that its interpreter documents, one of which it knows for sure.
     fn variables(&self) -> &'static [&'static str];
+
+    /// Finds what is installed, before anything is kept.
+    fn prepare(&self, _collector: &mut Collector<'_>) {}
+
+    /// Keeps what is known to be needed by now. Returns whether that was anything.
+    ///
+    /// # Errors
+    /// When a file cannot be read.
+    fn settle(&self, _collector: &mut Collector<'_>) -> Result<bool, Error> {
+        Ok(false)
+    }
+
+    /// Returns whose units its are, if it has any ([`super::units`]).
+    fn owner(&self) -> Option<Owner> {
+        None
+    }
 
     /// Keeps what a kept interpreter, or a library that is one, needs whatever it runs.
     fn keep(&self, collector: &mut Collector<'_>, interpreter: NodeId) {
@@ -65,10 +85,11 @@ impl Language for General {
 
 /// All of them. The first whose variable an object knows claims it.
 const LANGUAGES: &[&dyn Language] = &[
-    &General(&["PYTHONPATH", "PYTHONHASHSEED"]),
+    &python::Python,
     &perl::Perl,
     &General(&["RUBYLIB"]),
-    &General(&["NODE_PATH"]),
+    &node::Node,
+    &node::TypeScript,
     &General(&["PHPRC"]),
     &lua::Lua,
     &jvm::Jvm,
@@ -119,11 +140,41 @@ pub(super) fn cost(collector: &Collector<'_>, node: NodeId, first: &[u8]) -> u64
     costs.max().unwrap_or(0)
 }
 
-/// Keeps what interpreters of scripts need whose language nobody knows.
+/// Has the languages find what is installed.
+pub(super) fn prepare(collector: &mut Collector<'_>) {
+    for language in LANGUAGES {
+        language.prepare(collector);
+    }
+}
+
+/// Keeps what depends on everything else that is kept, until nothing changes.
 ///
 /// # Errors
 /// When a file cannot be read.
 pub(super) fn settle(collector: &mut Collector<'_>) -> Result<(), Error> {
+    loop {
+        let mut changed = false;
+        for language in LANGUAGES {
+            changed |= language.settle(collector)?;
+        }
+        settle_unknown(collector)?;
+        if changed {
+            continue;
+        }
+        for owner in LANGUAGES.iter().filter_map(|language| language.owner()) {
+            if !collector.units.is_running(owner) {
+                changed |= units::release(collector, owner);
+            }
+        }
+        collector.run()?;
+        if !changed {
+            return Ok(());
+        }
+    }
+}
+
+/// Keeps what interpreters of scripts need whose language nobody knows.
+fn settle_unknown(collector: &mut Collector<'_>) -> Result<(), Error> {
     for interpreter in std::mem::take(&mut collector.interpreters) {
         let objects = match collector.process(interpreter) {
             Ok(process) => process.into_closure().objects,
@@ -152,4 +203,20 @@ pub(super) fn examine(
         }
     }
     Ok(false)
+}
+
+/// Returns whether a source is one that something runs, and does not merely lie there.
+fn is_entry(collector: &Collector<'_>, node: NodeId) -> bool {
+    let reason = collector.graph.reason(node);
+    let named = reason.is_some_and(|edge| {
+        matches!(
+            edge.evidence,
+            Evidence::Entrypoint
+                | Evidence::ScriptCommand
+                | Evidence::Path
+                | Evidence::Traced
+                | Evidence::Symlink
+        )
+    });
+    named && collector.is_kept_for_certain(node)
 }

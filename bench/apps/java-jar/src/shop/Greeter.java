@@ -1,0 +1,5 @@
+package shop;
+
+public interface Greeter {
+    String greet(java.util.Locale locale);
+}

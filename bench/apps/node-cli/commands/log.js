@@ -1,0 +1,1 @@
+module.exports = async () => (await require('simple-git')().log()).latest.message;

@@ -1,0 +1,1 @@
+module.exports = async file => (await require('terser').minify(require('fs').readFileSync(file, 'utf8'))).code;

@@ -1,0 +1,1 @@
+module.exports = file => require('sass').compile(file, { style: 'compressed' }).css;

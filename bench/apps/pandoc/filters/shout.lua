@@ -1,0 +1,3 @@
+function Str(word)
+  return pandoc.Str(pandoc.text.upper(word.text))
+end

@@ -1,0 +1,124 @@
+//! What sources and settings of applications ask for, in any language.
+
+use layer::NodeId;
+
+use crate::closure::collector::Collector;
+use crate::closure::command::Caller;
+use crate::closure::{Evidence, directories};
+
+/// Settings above this size are data.
+pub(super) const MAX_TEXT: u64 = 1 << 20;
+
+/// Endings of files that are settings or scripts.
+const TEXTS: &[&str] = &[
+    ".conf",
+    ".cfg",
+    ".ini",
+    ".json",
+    ".yaml",
+    ".yml",
+    ".toml",
+    ".xml",
+    ".properties",
+    ".env",
+    ".sh",
+    ".bash",
+];
+
+/// Files that are read where an application is built, installed or checked: by pip
+/// and its kin (pyproject.toml specification, Pipfile), npm (package-lock.json),
+/// TypeScript, and test runners (tox, pytest, mypy, flake8).
+const FOR_BUILDING: &[&str] = &[
+    "pyproject.toml",
+    "setup.cfg",
+    "Pipfile",
+    "tox.ini",
+    "pytest.ini",
+    "mypy.ini",
+    "package.json",
+    "package-lock.json",
+    "npm-shrinkwrap.json",
+    "tsconfig.json",
+    "jsconfig.json",
+    "composer.json",
+];
+
+/// Returns whether a file is a setting or script that an application could bring.
+pub(super) fn is_text(collector: &Collector<'_>, node: NodeId, first: &[u8]) -> bool {
+    let tree = collector.tree();
+    let name = tree.name(node);
+    let text =
+        first.starts_with(b"#!") || TEXTS.iter().any(|ending| name.ends_with(ending.as_bytes()));
+    text && !first.contains(&0)
+        && tree.size(node) <= MAX_TEXT
+        && !name.starts_with(b".git")
+        && !FOR_BUILDING.iter().any(|other| name == other.as_bytes())
+        && !tree.path(node).starts_with(b"etc/")
+        && collector.input.packages.owner(node).is_none()
+}
+
+/// Keeps what an absolute path in a source leads to.
+pub(super) fn keep_path(collector: &mut Collector<'_>, from: NodeId, path: &str, ours: bool) {
+    let root = collector.tree().root();
+    for part in path
+        .split([':', ',', ';'])
+        .filter(|part| part.len() > 2 && part.starts_with('/'))
+    {
+        let caller = Caller {
+            from: Some(from),
+            evidence: Evidence::Path,
+            detail: part,
+        };
+        if !ours && part.contains(['*', '?', '[']) {
+            continue;
+        }
+        directories::keep_mentioned(collector, root, part.as_bytes(), caller);
+    }
+}
+
+/// Returns whether a path leads to a file.
+pub(super) fn is_file(collector: &Collector<'_>, path: &str) -> bool {
+    let tree = collector.tree();
+    tree.resolve(path.as_bytes())
+        .is_ok_and(|found| tree.content(found.node).is_some())
+}
+
+/// Keeps the program that a source starts: the first word of a command line.
+pub(super) fn keep_command(collector: &mut Collector<'_>, from: NodeId, line: &str, ours: bool) {
+    let Some(word) = line.split_ascii_whitespace().next() else {
+        return;
+    };
+    let fits = word.len() > 1
+        && word
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b"._+-/".contains(&b));
+    if !fits || word.starts_with('-') {
+        return;
+    }
+    let Some((_, found)) = collector.find_command(word.as_bytes()) else {
+        return;
+    };
+    if !ours {
+        // Sources of others know compilers, to build what is built already (Debian
+        // policy 2.4, section `devel`: "Development utilities, compilers, …").
+        let packages = collector.input.packages;
+        let owner = packages.owner(found.node).map(|id| packages.package(id));
+        let section = owner.and_then(|package| package.section.as_deref());
+        if section.is_some_and(|section| section.rsplit('/').next() == Some("devel")) {
+            return;
+        }
+    }
+    let evidence = if ours {
+        Evidence::ScriptCommand
+    } else {
+        Evidence::Spawn
+    };
+    collector.keep_command(
+        word.as_bytes(),
+        Caller {
+            from: Some(from),
+            evidence,
+            detail: word,
+        },
+    );
+}

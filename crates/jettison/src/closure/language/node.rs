@@ -1,0 +1,308 @@
+//! Node.js: the packages that are required.
+//!
+//! - `index`: what is installed, and which files are of what;
+//! - `manifest`: `package.json`;
+//! - `reach`: which modules of an application are run;
+//! - `settle`: which packages are needed, by what is required and declared.
+//!
+//! Node.js itself is one program: what it needs besides stands in it, such as the
+//! modules that Debian takes out of it. Package managers, headers and packages
+//! for developing stay only if something asks for them.
+
+mod index;
+mod manifest;
+mod reach;
+mod settle;
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+
+use layer::NodeId;
+
+use super::{Language, application};
+use crate::closure::collector::{Collector, Script};
+use crate::closure::units::{Owner, UnitId};
+use crate::closure::{Error, directories};
+use crate::source::{self, javascript};
+use index::Index;
+use manifest::Manifest;
+
+/// Node.js, and libraries that are it.
+pub(super) struct Node;
+
+/// Run times that also run what is written in TypeScript, wherever it is.
+pub(super) struct TypeScript;
+
+/// What is known so far.
+#[derive(Debug, Default)]
+pub(in crate::closure) struct State {
+    index: Index,
+    scanned: HashSet<NodeId>,
+    wants: Vec<Want>,
+    done: usize,
+    /// Sources of the application and what they load of each other.
+    sources: BTreeMap<NodeId, Links>,
+    /// Manifests of the application, by directory.
+    manifests: BTreeMap<NodeId, Manifest>,
+    /// Packages whose documents are shown.
+    shown: BTreeSet<UnitId>,
+    /// Words that could be names of scripts, or modules to begin with.
+    words: BTreeSet<String>,
+    scripts_run: BTreeSet<(NodeId, String)>,
+    /// Shell scripts of the application.
+    shell_texts: Vec<String>,
+    reads_types: bool,
+}
+
+/// Modules of an application that one of them loads.
+#[derive(Debug, Default)]
+struct Links {
+    relative: Vec<String>,
+    prefixes: Vec<String>,
+    is_dynamic: bool,
+}
+
+/// A package that a source asks for.
+#[derive(Debug, Clone)]
+struct Want {
+    from: NodeId,
+    specifier: String,
+    how: How,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum How {
+    /// Required, imported, or named in a string.
+    Loaded,
+    /// Declared in a manifest of the application.
+    Declared,
+}
+
+impl Language for Node {
+    fn variables(&self) -> &'static [&'static str] {
+        // In the program itself; `NODE_PATH` is read by its JavaScript.
+        &["NODE_PENDING_DEPRECATION", "NODE_ICU_DATA"]
+    }
+
+    fn prepare(&self, collector: &mut Collector<'_>) {
+        collector.node.index = index::build(collector);
+    }
+
+    fn keep(&self, collector: &mut Collector<'_>, _interpreter: NodeId) {
+        collector.units.mark_running(Owner::Node);
+    }
+
+    fn examine(
+        &self,
+        collector: &mut Collector<'_>,
+        node: NodeId,
+        first: &[u8],
+    ) -> Result<bool, Error> {
+        let tree = collector.tree();
+        let unit = collector.units.of(node);
+        let package = unit.filter(|unit| collector.node.index.packages.contains_key(unit));
+        if tree.name(node) == b"package.json" {
+            if unit.is_none() && collector.node.scanned.insert(node) {
+                let text = collector.read(node, manifest::MAX_MANIFEST)?;
+                declare(collector, node, manifest::parse(&text));
+            }
+            return Ok(package.is_some());
+        }
+        if !is_source(collector, node, first) {
+            if unit.is_none() && application::is_text(collector, node, first) {
+                let fresh = collector.node.scanned.insert(node);
+                if fresh {
+                    let text = collector.read(node, application::MAX_TEXT)?;
+                    let text = String::from_utf8_lossy(&text);
+                    name_words(collector, node, &text);
+                    if first.starts_with(b"#!") {
+                        collector.node.shell_texts.push(text.into_owned());
+                    }
+                }
+            }
+            return Ok(false);
+        }
+        if unit.is_none() && super::is_entry(collector, node) {
+            directories::keep_application(collector, node);
+        }
+        if collector.node.scanned.insert(node) {
+            let text = collector.read(node, source::MAX_SOURCE)?;
+            follow(collector, node, package, &javascript::scan(&text));
+        }
+        Ok(!first.starts_with(b"#!"))
+    }
+
+    fn settle(&self, collector: &mut Collector<'_>) -> Result<bool, Error> {
+        settle::settle(collector)
+    }
+
+    fn owner(&self) -> Option<Owner> {
+        Some(Owner::Node)
+    }
+}
+
+impl Language for TypeScript {
+    fn variables(&self) -> &'static [&'static str] {
+        &["BUN_INSTALL", "DENO_DIR"]
+    }
+
+    fn keep(&self, collector: &mut Collector<'_>, _interpreter: NodeId) {
+        collector.units.mark_running(Owner::Node);
+        collector.node.reads_types = true;
+    }
+}
+
+fn is_source(collector: &Collector<'_>, node: NodeId, first: &[u8]) -> bool {
+    let name = collector.tree().name(node);
+    let endings = [".js", ".cjs", ".mjs", ".ts", ".cts", ".mts", ".jsx", ".tsx"];
+    if endings
+        .iter()
+        .any(|ending| name.ends_with(ending.as_bytes()))
+    {
+        return true;
+    }
+    if !first.starts_with(b"#!") {
+        return false;
+    }
+    let Script::Of(interpreter) = collector.interpreter(node) else {
+        return false;
+    };
+    collector.tree().name(interpreter).starts_with(b"node")
+}
+
+/// Takes what a source says. `package` is the one that it is of, if it was installed.
+fn follow(
+    collector: &mut Collector<'_>,
+    node: NodeId,
+    package: Option<UnitId>,
+    said: &javascript::Source,
+) {
+    let ours = package.is_none() && collector.input.packages.owner(node).is_none();
+    let mut specifiers: Vec<&str> = Vec::new();
+    let mut links = Links {
+        is_dynamic: said.is_dynamic,
+        ..Links::default()
+    };
+    for specifier in &said.imports {
+        match specifier.starts_with('.') {
+            true => links.relative.push(specifier.clone()),
+            false => specifiers.push(specifier),
+        }
+    }
+    for prefix in &said.prefixes {
+        match prefix.starts_with('.') {
+            true => links.prefixes.push(prefix.clone()),
+            // `require("@scope/" + name)`: whatever begins so.
+            false => specifiers.push(prefix),
+        }
+    }
+    for found in &said.literals {
+        let text = found.text.as_str();
+        let callee = found.callee.as_deref().unwrap_or_default();
+        if text.starts_with('/') {
+            if ours {
+                application::keep_path(collector, node, text, ours);
+            }
+            continue;
+        }
+        if found.first && COMMANDS.contains(&callee) && said.starts_programs {
+            application::keep_command(collector, node, text, ours);
+        }
+        if text.len() < 64 {
+            collector.node.reads_types |= text.ends_with(".d.ts") && text.len() > 5;
+            if let Some(package) = package.filter(|_| text.ends_with(".md")) {
+                collector.node.shown.insert(package);
+            }
+        }
+        let lower = callee.to_ascii_lowercase();
+        let loaded = ["require", "import", "load", "resolve", "plugin", "use"]
+            .iter()
+            .any(|part| lower.contains(part));
+        if ours || said.is_dynamic || loaded {
+            match text.starts_with("./") || text.starts_with("../") {
+                true => links.relative.push(text.to_owned()),
+                false => specifiers.push(text),
+            }
+        }
+    }
+    for specifier in specifiers {
+        if manifest::package_name(specifier).is_some() || specifier.starts_with('@') {
+            let specifier = specifier.to_owned();
+            collector.node.wants.push(Want {
+                from: node,
+                specifier,
+                how: How::Loaded,
+            });
+        }
+    }
+    if package.is_none() {
+        if ours && said.starts_programs {
+            application::keep_command(collector, node, "/bin/sh", true);
+        }
+        collector.node.sources.insert(node, links);
+    } else {
+        settle::select_tests(collector, node, &links);
+    }
+}
+
+/// Functions of `child_process` and of `execa` and its kin that start a program.
+const COMMANDS: &[&str] = &[
+    "exec",
+    "execSync",
+    "execFile",
+    "execFileSync",
+    "spawn",
+    "spawnSync",
+    "execa",
+    "execaSync",
+    "execaCommand",
+    "which",
+];
+
+/// A manifest of the application says what it needs to run.
+fn declare(collector: &mut Collector<'_>, node: NodeId, manifest: Manifest) {
+    let directory = collector.tree().parent(node);
+    for specifier in &manifest.requires {
+        let (specifier, how) = (specifier.clone(), How::Declared);
+        collector.node.wants.push(Want {
+            from: node,
+            specifier,
+            how,
+        });
+    }
+    collector.node.manifests.insert(directory, manifest);
+}
+
+/// Words of settings and command lines may name packages, scripts and modules.
+fn name_words(collector: &mut Collector<'_>, node: NodeId, text: &str) {
+    let outside = |c: char| !(c.is_ascii_alphanumeric() || "_.-@/:".contains(c));
+    for word in text
+        .split(outside)
+        .filter(|word| (2..256).contains(&word.len()))
+    {
+        if manifest::package_name(word).is_some() {
+            let specifier = word.to_owned();
+            collector.node.wants.push(Want {
+                from: node,
+                specifier,
+                how: How::Loaded,
+            });
+        }
+        if collector.node.words.len() < 100_000 {
+            collector.node.words.insert(word.to_owned());
+        }
+    }
+}
+
+/// Returns the image's machine in the words of Node.js (`process.arch`).
+fn cpu(collector: &Collector<'_>) -> &'static str {
+    match collector.input.config.platform().architecture.as_str() {
+        "amd64" => "x64",
+        "arm64" => "arm64",
+        "386" => "ia32",
+        "arm" => "arm",
+        "ppc64le" => "ppc64",
+        "s390x" => "s390x",
+        "riscv64" => "riscv64",
+        _ => "",
+    }
+}

@@ -1,0 +1,473 @@
+//! Which distributions are needed: by what kept sources import and name, and by
+//! what distributions require. Until nothing changes.
+
+use std::collections::{BTreeSet, HashSet};
+
+use layer::NodeId;
+
+use super::distribution::normalise;
+use super::environments::{activate, run_hook};
+use super::marker::{Platform, holds};
+use super::modules::{is_in_site, locate};
+use super::{Place, Want, What, library};
+use crate::closure::collector::Collector;
+use crate::closure::directories;
+use crate::closure::units::{self, Extent, Owner, UnitId};
+use crate::closure::{Edge, Error, Evidence, package};
+use crate::packages::PackageId;
+
+/// Finds out which distributions are needed. Returns whether there were any.
+pub(super) fn settle(collector: &mut Collector<'_>) -> Result<bool, Error> {
+    if !collector.units.is_running(Owner::Python) {
+        return Ok(false);
+    }
+    let mut changed = false;
+    loop {
+        let mut again = activate(collector);
+        let from = collector.python.done;
+        let wants: Vec<Want> = collector.python.wants[from..].to_vec();
+        collector.python.done = collector.python.wants.len();
+        let mut seen: HashSet<(Place, String)> = HashSet::new();
+        for want in &wants {
+            again |= satisfy(collector, want, &mut seen);
+        }
+        again |= provide_groups(collector);
+        again |= stubs(collector);
+        let fresh = collector.units.take_fresh(Owner::Python);
+        again |= !fresh.is_empty();
+        for (unit, _) in fresh {
+            require(collector, unit);
+        }
+        collector.run()?;
+        if !again && collector.python.done == collector.python.wants.len() {
+            return Ok(changed);
+        }
+        changed = true;
+    }
+}
+
+/// Returns the sites that a source sees.
+fn sites(collector: &Collector<'_>, want: &Want) -> Vec<(NodeId, usize)> {
+    let python = &collector.python;
+    let tree = collector.tree();
+    let environments = &python.index.environments;
+    let active = python.active.iter().map(|number| &environments[*number]);
+    let mut chosen: Vec<&super::index::Environment> = match want.place {
+        Place::Site(site) => active.clone().filter(|e| e.sites.contains(&site)).collect(),
+        _ => {
+            let inside = |e: &&super::index::Environment| {
+                e.virtual_prefix
+                    .is_some_and(|prefix| tree.parent(tree.parent(want.from)) == prefix)
+            };
+            active.clone().filter(inside).collect()
+        }
+    };
+    if chosen.is_empty() {
+        chosen = active.clone().collect();
+    }
+    if chosen
+        .iter()
+        .any(|e| e.sees_base && e.virtual_prefix.is_some())
+    {
+        chosen.extend(active.filter(|e| e.virtual_prefix.is_none()));
+    }
+    let mut sites: Vec<(NodeId, usize)> = Vec::new();
+    for environment in chosen {
+        for site in &environment.sites {
+            if !sites.iter().any(|(known, _)| known == site) {
+                sites.push((*site, environment.library));
+            }
+        }
+    }
+    if sites.is_empty() {
+        // Nothing is installed: there is the standard library still.
+        sites.extend(python.active.iter().map(|n| {
+            let library = environments[*n].library;
+            (python.index.libraries[library].directory, library)
+        }));
+    }
+    sites
+}
+
+/// Keeps what one want asks for. Returns whether anything was found that was not kept.
+fn satisfy(
+    collector: &mut Collector<'_>,
+    want: &Want,
+    seen: &mut HashSet<(Place, String)>,
+) -> bool {
+    match &want.what {
+        What::Module {
+            base: Some(base),
+            module,
+            names,
+            ..
+        } => {
+            let found = locate(collector.tree(), *base, module, names);
+            let detail = format!("import .{module}");
+            take(collector, want, &found, &detail, true)
+        }
+        What::Module {
+            base: None,
+            module,
+            names,
+            is_text,
+        } => {
+            let key = format!("{module} {} {is_text}", names.join(" "));
+            if want.place != Place::Application && !seen.insert((want.place, key)) {
+                return false;
+            }
+            import(collector, want, module, names, *is_text)
+        }
+        What::Name(word) => {
+            if !seen.insert((Place::Library, word.clone())) {
+                return false;
+            }
+            let mut any = import(collector, want, word, &[], false);
+            let name = normalise(word);
+            for (site, _) in sites(collector, want) {
+                if let Some(unit) = collector
+                    .python
+                    .index
+                    .names
+                    .get(&(site, name.clone()))
+                    .copied()
+                {
+                    any |= choose(collector, unit, want.from, word);
+                }
+            }
+            any
+        }
+        What::Prefix(prefix) => {
+            let tree = collector.tree();
+            let mut any = false;
+            for (site, _) in sites(collector, want) {
+                let named = tree.children(site).into_iter().filter(|entry| {
+                    let name = tree.name(*entry);
+                    name.starts_with(prefix.as_bytes()) && !name.ends_with(b"-info")
+                });
+                for entry in named.collect::<Vec<_>>() {
+                    any |= take(collector, want, &[entry], prefix, true);
+                }
+            }
+            any
+        }
+    }
+}
+
+fn import(
+    collector: &mut Collector<'_>,
+    want: &Want,
+    module: &str,
+    names: &[String],
+    is_text: bool,
+) -> bool {
+    let tree = collector.tree();
+    let detail = format!("import {module}");
+    let top = module.split('.').next().unwrap_or_default();
+    let mut any = false;
+    let mut found_somewhere = false;
+    let mut is_standard = false;
+    if matches!(want.place, Place::Application | Place::System) {
+        let local = local(collector, want.from, module, names);
+        found_somewhere = !local.is_empty();
+        any |= keep_local(collector, want, &local, &detail);
+    }
+    let visible = sites(collector, want);
+    let libraries: BTreeSet<usize> = visible.iter().map(|(_, library)| *library).collect();
+    for number in libraries {
+        let directory = collector.python.index.libraries[number].directory;
+        let mut found = locate(tree, directory, module, names);
+        found.retain(|node| !is_in_site(tree, *node));
+        if let Some(dynload) = tree
+            .child(directory, b"lib-dynload")
+            .filter(|_| found.is_empty())
+        {
+            found = locate(tree, dynload, module, names);
+        }
+        if !found_somewhere {
+            any |= take(collector, want, &found, &detail, true);
+        }
+        is_standard |= !found.is_empty();
+    }
+    let importers = collector.python.index.importers.clone();
+    for (importer, unit) in importers {
+        let below = module.strip_prefix(importer.as_str());
+        if below.is_some_and(|rest| rest.is_empty() || rest.starts_with('.')) {
+            any |= choose(collector, unit, want.from, &detail);
+        }
+    }
+    if is_standard {
+        return any; // the standard library comes first in the path of modules
+    }
+    if collector.python.index.tops.contains(top) {
+        for (site, _) in visible {
+            let found = locate(tree, site, module, names);
+            // Of a name in a text the second part must exist as well.
+            if is_text && module.contains('.') && found.len() < 2 {
+                continue;
+            }
+            found_somewhere |= !found.is_empty();
+            any |= take(collector, want, &found, &detail, false);
+        }
+    }
+    if !found_somewhere && !is_text {
+        let visible: BTreeSet<NodeId> =
+            sites(collector, want).into_iter().map(|(s, _)| s).collect();
+        for unit in collector
+            .python
+            .hooked
+            .get(top)
+            .cloned()
+            .unwrap_or_default()
+        {
+            let known = collector.python.index.distributions.get(&unit);
+            let site = known.and_then(|known| known.site);
+            if site.is_some_and(|site| visible.contains(&site)) {
+                any |= choose(collector, unit, want.from, &detail);
+            }
+        }
+    }
+    any
+}
+
+/// Keeps the units of files that an import leads to.
+fn take(
+    collector: &mut Collector<'_>,
+    want: &Want,
+    found: &[NodeId],
+    detail: &str,
+    whatever: bool,
+) -> bool {
+    let tree = collector.tree();
+    let mut units: BTreeSet<UnitId> = BTreeSet::new();
+    for node in found {
+        match tree.is_directory(*node) {
+            // A name space: whoever has a part of it.
+            true => units.extend(tree.walk(*node).filter_map(|node| collector.units.of(node))),
+            false => units.extend(collector.units.of(*node)),
+        }
+    }
+    let mut any = false;
+    for unit in units {
+        let known = collector.python.index.distributions.get(&unit);
+        let tool = known.is_some_and(|known| known.is_development_tool);
+        if tool && !whatever && matches!(want.place, Place::Site(_)) {
+            continue; // for its own tests and builds
+        }
+        any |= choose(collector, unit, want.from, detail);
+    }
+    any
+}
+
+fn choose(collector: &mut Collector<'_>, unit: UnitId, from: NodeId, detail: &str) -> bool {
+    if collector.units.is_selected(unit) || collector.units.extent(unit) == Extent::Single {
+        return false;
+    }
+    units::select(collector, unit, from, detail);
+    true
+}
+
+/// Finds a module of the application itself: beside the source, above it, in the working directory.
+fn local(collector: &Collector<'_>, from: NodeId, module: &str, names: &[String]) -> Vec<NodeId> {
+    let tree = collector.tree();
+    let mut at = tree.parent(from);
+    let mut places = Vec::new();
+    while at != tree.root() && !directories::is_shared(tree, at) {
+        places.push(at);
+        at = tree.parent(at);
+    }
+    let work = collector.working_directory();
+    if work != tree.root() && !places.contains(&work) {
+        places.push(work);
+    }
+    let found = places
+        .into_iter()
+        .map(|place| locate(tree, place, module, names));
+    found
+        .into_iter()
+        .find(|found| found.iter().any(|node| !tree.is_directory(*node)))
+        .unwrap_or_default()
+}
+
+fn keep_local(collector: &mut Collector<'_>, want: &Want, found: &[NodeId], detail: &str) -> bool {
+    let tree = collector.tree();
+    let mut any = false;
+    for node in found {
+        if collector.units.of(*node).is_some() {
+            any |= take(collector, want, &[*node], detail, true);
+            continue;
+        }
+        let is_package = tree.name(*node).starts_with(b"__init__.");
+        let top = if is_package {
+            tree.parent(*node)
+        } else {
+            *node
+        };
+        if collector.graph.keeps(*node) {
+            continue;
+        }
+        let evidence = Evidence::Application;
+        let edge = Edge {
+            from: Some(want.from),
+            evidence,
+            detail: detail.to_owned(),
+        };
+        match tree.is_directory(top) {
+            true => directories::keep_own(collector, top, &edge),
+            false => collector.keep(top, edge),
+        }
+        any = true;
+    }
+    any
+}
+
+/// Keeps who provides entry points of groups that are looked up.
+fn provide_groups(collector: &mut Collector<'_>) -> bool {
+    let python = &collector.python;
+    let active: HashSet<NodeId> = python
+        .active
+        .iter()
+        .flat_map(|number| python.index.environments[*number].sites.iter().copied())
+        .collect();
+    let mut chosen: Vec<(UnitId, NodeId, String)> = Vec::new();
+    for (unit, distribution) in &python.index.distributions {
+        if !distribution.site.is_some_and(|site| active.contains(&site)) {
+            continue;
+        }
+        for group in distribution.groups.keys() {
+            if let Some(by) = python.groups.get(group) {
+                chosen.push((*unit, *by, format!("entry points of `{group}`")));
+            }
+        }
+    }
+    chosen.sort();
+    let mut any = false;
+    for (unit, by, detail) in chosen {
+        any |= choose(collector, unit, by, &detail);
+    }
+    any
+}
+
+/// Some load lazily by what type stubs say (Scientific Python SPEC 1): then they stay.
+fn stubs(collector: &mut Collector<'_>) -> bool {
+    if !collector.python.reads_stubs {
+        return false;
+    }
+    let stubs = std::mem::take(&mut collector.python.index.stubs);
+    let any = !stubs.is_empty();
+    for (file, unit) in stubs {
+        collector.units.assign(file, unit);
+        if collector.units.is_selected(unit) {
+            let detail = "type stubs are read".to_owned();
+            collector.keep(
+                file,
+                Edge {
+                    from: None,
+                    evidence: Evidence::Module,
+                    detail,
+                },
+            );
+        }
+    }
+    any
+}
+
+/// Keeps what a distribution requires.
+fn require(collector: &mut Collector<'_>, unit: UnitId) {
+    let hooks: Vec<NodeId> = collector.python.index.hooks.clone();
+    for hook in hooks {
+        if collector.units.of(hook) == Some(unit) {
+            run_hook(collector, hook);
+        }
+    }
+    let mut pending = vec![unit];
+    while let Some(unit) = pending.pop() {
+        let python = &collector.python;
+        let Some(known) = python.index.distributions.get(&unit) else {
+            continue;
+        };
+        let (Some(site), package) = (known.site, known.package) else {
+            continue;
+        };
+        let extras: Vec<String> = python
+            .extras
+            .get(&unit)
+            .into_iter()
+            .flatten()
+            .cloned()
+            .collect();
+        let version = library::version(collector.tree().name(collector.tree().parent(site)));
+        let version = version.or_else(|| Some(python.index.libraries.first()?.version.clone()));
+        let version = version.unwrap_or_default();
+        let machine = match collector.input.config.platform().architecture.as_str() {
+            "amd64" => "x86_64".to_owned(),
+            "arm64" => "aarch64".to_owned(),
+            other => other.to_owned(),
+        };
+        let platform = Platform {
+            version: &version,
+            machine: &machine,
+            extras: &extras,
+        };
+        let met: Vec<_> = known
+            .requires
+            .iter()
+            .filter(|r| holds(&r.marker, platform))
+            .cloned()
+            .collect();
+        let from = collector.units.files(unit).first().copied().unwrap_or(site);
+        let want = Want {
+            from,
+            place: Place::Site(site),
+            what: What::Name(String::new()),
+        };
+        let visible = sites(collector, &want);
+        let detail = format!("required by {}", collector.units.name(unit));
+        for requirement in met {
+            let named = visible.iter().find_map(|(site, _)| {
+                collector
+                    .python
+                    .index
+                    .names
+                    .get(&(*site, requirement.name.clone()))
+                    .copied()
+            });
+            let Some(other) = named else { continue };
+            let wanted = collector.python.extras.entry(other).or_default();
+            let before = wanted.len();
+            wanted.extend(requirement.extras);
+            if wanted.len() > before && collector.units.is_selected(other) {
+                pending.push(other);
+            }
+            choose(collector, other, from, &detail);
+        }
+        if let Some(package) = package {
+            require_packages(collector, package, from, &detail);
+        }
+    }
+}
+
+/// A package of the system says what its modules need, libraries that they load by name among it.
+fn require_packages(collector: &mut Collector<'_>, package: PackageId, from: NodeId, detail: &str) {
+    let packages = collector.input.packages;
+    let tree = collector.tree();
+    for dependency in packages.dependencies(package) {
+        let python = &collector.python;
+        let units: BTreeSet<UnitId> = python
+            .index
+            .distributions
+            .iter()
+            .filter(|(_, known)| known.package == Some(*dependency))
+            .map(|(unit, _)| *unit)
+            .collect();
+        for unit in &units {
+            choose(collector, *unit, from, detail);
+        }
+        if units.is_empty() && !collector.base.contains(dependency) {
+            package::keep_data(collector, *dependency, from, |node| {
+                memchr::memmem::find(tree.name(node), b".so").is_some()
+                    && tree.name(node).starts_with(b"lib")
+            });
+        }
+    }
+}
