@@ -89,6 +89,7 @@ pub(crate) enum Command {
     Slim(Box<commands::slim::Args>),
     Verify(Box<commands::verify::Args>),
     Why(commands::why::Args),
+    WhyNot(commands::why_not::Args),
     Run(Box<commands::run::Args>),
     Build(Box<commands::build::Args>),
     Analyze(Box<commands::analyze::Args>),

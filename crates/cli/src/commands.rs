@@ -17,6 +17,7 @@ pub(crate) mod squash;
 pub(crate) mod trace;
 pub(crate) mod verify;
 pub(crate) mod why;
+pub(crate) mod why_not;
 
 use crate::args::{Args, Command};
 use crate::error;
@@ -63,6 +64,7 @@ pub(crate) fn run(args: Args, ui: &Ui) -> anyhow::Result<Answer> {
         Command::Trace(args) => Ok(trace::run(&args, session(), ui)),
         Command::Verify(args) => verify::run(&args, &session()?),
         Command::Why(args) => why::run(&args, &session()?),
+        Command::WhyNot(args) => why_not::run(&args, &session()?),
         Command::Completions(args) => completions::run(&args, ui),
         Command::Man(args) => man::run(&args, ui),
     }

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use jettison::{build, closure, container, probe, slim, squash, verify};
+use jettison::{build, closure, container, probe, seccomp, slim, squash, verify};
 
 /// Done.
 pub(crate) const DONE: u8 = 0;
@@ -53,6 +53,9 @@ pub(crate) fn code(failure: &anyhow::Error) -> u8 {
                     | container::Error::Relative { .. }
             )
         ) {
+            return INPUT;
+        }
+        if matches!(cause.downcast_ref(), Some(seccomp::Error::Machine(_))) {
             return INPUT;
         }
         if let Some(error) = cause.downcast_ref::<image::Error>() {

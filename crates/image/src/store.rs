@@ -20,10 +20,15 @@ use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::image::Image;
 use crate::manifest::{Descriptor, Document, MAX_SIZE};
+use crate::media_type::{Family, MediaType};
 use crate::name::Name;
 use crate::platform::Platform;
 use crate::transport::layout::{self, Layout};
 use crate::transport::{Context, Written};
+
+/// Annotation of an entry: the digest of another manifest, which stays in the
+/// store as long as the entry does, unless it is removed by its own name.
+pub const HOLDS: &str = "dev.jettison.source.digest";
 
 /// The local store of images.
 #[derive(Debug, Clone)]
@@ -268,8 +273,11 @@ impl Store {
                     .cloned()
                     .unwrap_or(d.digest.to_string())
             };
-            removed.names = gone.into_iter().map(label).collect();
-            let needed = self.reachable(&left)?;
+            removed.names = gone.iter().cloned().map(label).collect();
+            let mut held = self.held_by(&left);
+            held.retain(|held| !gone.iter().any(|gone| gone.digest == held.digest));
+            held.extend(left.iter().cloned());
+            let needed = self.reachable(&held)?;
             index.manifests = left;
             Ok(needed)
         })?;
@@ -297,6 +305,44 @@ impl Store {
             name.starts_with(layout::TEMPORARY)
         });
         leftovers.map(|path| remove_file(&path)).sum()
+    }
+
+    /// Opens an image that an entry holds, or that has an entry, by the digest of its manifest.
+    ///
+    /// # Errors
+    /// When it is there and cannot be read.
+    pub fn held(&self, digest: &Digest) -> Result<Option<Image>> {
+        let Some(descriptor) = self.descriptor(digest) else {
+            return Ok(None);
+        };
+        let blobs = Blobs::new(self.layout.clone());
+        let bytes = blobs.read(&descriptor, MAX_SIZE)?;
+        match Document::parse(&bytes, Some(&descriptor.media_type))? {
+            Document::Manifest(manifest) => {
+                let complete = manifest.layers.iter().all(|layer| self.layout.has(layer));
+                complete.then(|| Image::open(*manifest, blobs)).transpose()
+            }
+            Document::Index(_) => Ok(None),
+        }
+    }
+
+    /// Returns the manifests that entries hold, as far as they are there.
+    fn held_by(&self, entries: &[Descriptor]) -> Vec<Descriptor> {
+        let blobs = Blobs::new(self.layout.clone());
+        let held = entries.iter().filter_map(|entry| {
+            let digest = entry.annotations.get(HOLDS)?.parse().ok()?;
+            // A damaged one is of no use to anybody.
+            self.descriptor(&digest)
+                .filter(|held| blobs.read(held, MAX_SIZE).is_ok())
+        });
+        held.collect()
+    }
+
+    /// Returns the descriptor of a manifest whose blob is there.
+    fn descriptor(&self, digest: &Digest) -> Option<Descriptor> {
+        let size = self.layout.blob_path(digest).metadata().ok()?.len();
+        let kind = MediaType::Manifest(Family::Oci);
+        Some(Descriptor::new(kind, *digest, size))
     }
 
     fn reachable(&self, entries: &[Descriptor]) -> Result<BTreeSet<Digest>> {

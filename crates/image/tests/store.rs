@@ -136,6 +136,42 @@ fn an_image_that_lost_its_name_is_swept() {
 }
 
 #[test]
+fn what_an_entry_holds_stays_with_it() {
+    let bench = Bench::new();
+    let [original, slim, other] = images(&bench);
+    let store = store(&bench);
+    let add = |image: &Image, text: &str| {
+        store.add(image, &name(text), bench.context()).unwrap();
+        store
+            .find(&name(text), bench.context().platform)
+            .unwrap()
+            .unwrap()
+    };
+    let original = add(&original, "original");
+    let slim = add(&slim, "slim");
+    let holds = [(
+        image::store::HOLDS.to_owned(),
+        original.digest().to_string(),
+    )];
+    store
+        .tag(&slim, &name("slim"), BTreeMap::from(holds))
+        .unwrap();
+    // Another image takes its name, and a removal sweeps.
+    add(&other, "original");
+    add(&other, "other");
+    remove(&store, "other:latest");
+    let held = store.held(&original.digest()).unwrap().unwrap();
+    assert_eq!(
+        (held.digest(), held.id()),
+        (original.digest(), original.id())
+    );
+    // By its own name it goes even so.
+    add(&held, "again");
+    remove(&store, "again:latest");
+    assert!(store.held(&original.digest()).unwrap().is_none());
+}
+
+#[test]
 fn leftovers_of_killed_processes_are_swept() {
     let bench = Bench::new();
     let [one, ..] = images(&bench);

@@ -18,6 +18,7 @@
 
 mod collector;
 mod command;
+pub mod decision;
 mod directories;
 mod facts;
 mod gconv;

@@ -7,6 +7,7 @@
 //! - [`source`]: what sources of languages that are read at run time import and say.
 //! - [`closure`]: all of these together: which files are needed, and the reason for each.
 //!
+//! - [`seccomp`]: which system calls the programs of an image can make.
 //! - [`slim`]: the main job, made of all of these.
 //! - [`analyze`]: where the bytes are and which are there for nothing.
 //! - [`diff`], [`squash`]: two images compared; layers merged.
@@ -27,6 +28,7 @@ pub mod loader;
 pub mod packages;
 pub mod probe;
 pub mod script;
+pub mod seccomp;
 pub mod slim;
 pub mod source;
 pub mod squash;

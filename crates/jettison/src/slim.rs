@@ -5,9 +5,11 @@
 
 pub mod cache;
 pub mod job;
+pub mod origin;
 mod owner;
 pub mod repair;
 pub mod report;
+pub mod why_not;
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
@@ -25,6 +27,10 @@ use crate::packages::{self, PackageDb};
 pub const SOURCE_ID: &str = "dev.jettison.source.id";
 /// Annotation of its entry in the store: the name of that image.
 pub const SOURCE_NAME: &str = "dev.jettison.source.name";
+
+/// What a slim image's history says of its layer; where annotations are lost, it is how the original is known.
+const CREATED_BY: &str = "jettison slim";
+const MADE_FROM: &str = "made from ";
 
 /// What can go wrong with slimming.
 #[derive(Debug, thiserror::Error)]
@@ -165,8 +171,8 @@ pub fn write(
         .collect();
     history.push(HistoryEntry {
         created: config.created().map(str::to_owned),
-        created_by: "jettison slim".to_owned(),
-        comment: Some(format!("made from {}", source.id())),
+        created_by: CREATED_BY.to_owned(),
+        comment: Some(format!("{MADE_FROM}{}", source.id())),
         empty_layer: false,
     });
     let config = config.with_layers(&[layer.diff_id], &history);

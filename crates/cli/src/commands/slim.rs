@@ -1,12 +1,14 @@
 //! `jettison slim`: the main job.
 
-use std::collections::BTreeMap;
+mod products;
+mod undo;
+
 use std::path::{Path, PathBuf};
 
 use image::{Name, Progress as _, Reference};
 use jettison::closure::{Level, Options};
-use jettison::slim::SOURCE_NAME;
 use jettison::slim::job::{Job, JobError};
+use jettison::slim::origin::Origin;
 use jettison::slim::repair::Repair;
 use jettison::slim::report::{self, Side, Summary};
 use jettison::trace;
@@ -25,7 +27,8 @@ use crate::ui::table;
 #[command(after_help = "Examples:
   jettison slim docker-archive:app.tar -o docker-daemon:app:slim
   jettison slim redis:debian --host 'redis-cli ping'
-  jettison slim oci:web --http /health --http /index.html -t web:small")]
+  jettison slim oci:web --http /health --http /index.html -t web:small
+  jettison slim --undo redis:debian-slim")]
 pub(crate) struct Args {
     /// The image
     image: String,
@@ -35,6 +38,12 @@ pub(crate) struct Args {
     /// Write the result elsewhere too (repeatable)
     #[arg(long, short, value_name = "TRANSPORT:REF")]
     output: Vec<String>,
+    /// Write a seccomp profile with the system calls that what stays can make, for `docker run --security-opt`
+    #[arg(long, value_name = "FILE")]
+    seccomp: Option<PathBuf>,
+    /// Restore the original of IMAGE, a slim one: from the store, or from where it was read
+    #[arg(long, conflicts_with_all = ["report", "seccomp", "traces", "save_trace", "no_verify"])]
+    undo: bool,
     /// Write what became of every path, as JSON
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
@@ -120,6 +129,9 @@ pub(crate) fn run(args: &Args, session: &Session<'_>) -> anyhow::Result<Answer> 
         .iter()
         .map(|text| Reference::parse(text))
         .collect::<Result<_, _>>()?;
+    if args.undo {
+        return undo::run(&source, args.tag.as_deref(), &outputs, session);
+    }
     let proof = args.probes.plan()?;
     let opened = session.open(&source)?;
     if !args.no_verify {
@@ -161,11 +173,15 @@ pub(crate) fn run(args: &Args, session: &Session<'_>) -> anyhow::Result<Answer> 
         proof: (!args.no_verify).then_some((&proof, &surroundings)),
         store: &session.store,
         program: &crate::environment::program(),
-        anew: args.report.is_some(),
+        anew: args.report.is_some() || args.seccomp.is_some(),
         context: session.context(),
         load: session.load_options(),
     };
+    let mut profile = None;
     let finished = job.run(|plan, summary, repaired| {
+        if let Some(path) = &args.seccomp {
+            profile = Some(products::seccomp(plan, &opened.image, path)?);
+        }
         if let Some(path) = &args.report {
             let report = report::report(plan, summary.clone(), repaired);
             write_file(path, &serde_json::to_vec_pretty(&report)?)?;
@@ -183,7 +199,7 @@ pub(crate) fn run(args: &Args, session: &Session<'_>) -> anyhow::Result<Answer> 
     let proven = verdict.as_ref().map(|verdict| verdict.same);
     let value = json!({
         "name": result_name, "proven": proven == Some(true), "written": proven != Some(false),
-        "summary": summary, "verdict": verdict, "repaired": finished.repaired,
+        "summary": summary, "verdict": verdict, "repaired": finished.repaired, "seccomp": profile,
         "trace": finished.trace.as_ref().map(|trace| json!({
             "events": trace.events, "accesses": trace.accesses.len(), "complete": trace.complete,
         })),
@@ -200,10 +216,7 @@ pub(crate) fn run(args: &Args, session: &Session<'_>) -> anyhow::Result<Answer> 
         );
         return Ok(Answer::No);
     }
-    let annotations = own
-        .iter()
-        .map(|own| (SOURCE_NAME.to_owned(), own.familiar()))
-        .collect::<BTreeMap<_, _>>();
+    let annotations = Origin::new(&absolute(&source)?, &opened, own.as_ref()).annotations();
     session.store.tag(&finished.image, &name, annotations)?;
     drop(guard);
     for output in &outputs {
@@ -212,11 +225,27 @@ pub(crate) fn run(args: &Args, session: &Session<'_>) -> anyhow::Result<Answer> 
     }
     text.push_str(&sizes(&label, &result_name, summary));
     session.ui.result(&value, &text)?;
+    if let Some(profile) = &profile {
+        products::tell_seccomp(profile, session);
+    }
     session.ui.status(&verdict.as_ref().map_or_else(
         || "unproven: --no-verify was given".to_owned(),
         |verdict| proof::summary(verdict, &result_name),
     ));
     Ok(Answer::Yes)
+}
+
+/// Returns a reference that means the same from any working directory.
+fn absolute(reference: &Reference) -> anyhow::Result<Reference> {
+    let mut reference = reference.clone();
+    match &mut reference {
+        Reference::OciLayout { path, .. }
+        | Reference::OciArchive { path, .. }
+        | Reference::DockerArchive { path, .. }
+        | Reference::Path(path) => *path = std::path::absolute(&*path)?,
+        _ => {}
+    }
+    Ok(reference)
 }
 
 /// Returns the error that has a hint and an exit code of its own.

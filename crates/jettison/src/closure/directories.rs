@@ -274,7 +274,7 @@ fn is_program_of_a_plugin(collector: &Collector<'_>, found: &Resolved, caller: C
 const REPEATED: &[&str] = &["usr/share/zoneinfo/posix/", "usr/share/zoneinfo/right/"];
 
 /// What locales are compiled from (localedef(1), "FILES"); programs read the result.
-const LOCALE_SOURCES: &str = "usr/share/i18n/";
+pub(super) const LOCALE_SOURCES: &str = "usr/share/i18n/";
 
 /// Returns whether a file could be asked for at run time: documentation, what
 /// compilers need, and the package manager's own files are not.
@@ -286,11 +286,7 @@ pub(super) fn is_wanted(tree: &Tree, node: NodeId) -> bool {
     if path.split(|b| *b == b'/').any(is_version_control) {
         return false;
     }
-    if REPEATED
-        .iter()
-        .any(|repeated| path.starts_with(repeated.as_bytes()))
-        || path.starts_with(LOCALE_SOURCES.as_bytes())
-    {
+    if is_repeated(&path) || path.starts_with(LOCALE_SOURCES.as_bytes()) {
         return false;
     }
     let class = Class::of(&path);
@@ -316,13 +312,19 @@ pub(super) fn is_wanted(tree: &Tree, node: NodeId) -> bool {
         && !is_compiled_source(&path)
 }
 
-fn is_version_control(name: &[u8]) -> bool {
+/// Returns whether a path repeats what is beside it.
+pub(super) fn is_repeated(path: &[u8]) -> bool {
+    let mut repeated = REPEATED.iter();
+    repeated.any(|repeated| path.starts_with(repeated.as_bytes()))
+}
+
+pub(super) fn is_version_control(name: &[u8]) -> bool {
     [&b".git"[..], b".svn", b".hg"].contains(&name)
 }
 
 /// Source of languages that are compiled ahead of time: their programs carry its
 /// path in debugging information, and never open it.
-fn is_compiled_source(path: &[u8]) -> bool {
+pub(super) fn is_compiled_source(path: &[u8]) -> bool {
     let endings = [
         ".c", ".cc", ".cpp", ".cxx", ".h", ".hh", ".hpp", ".go", ".rs", ".s", ".S", ".o", ".a",
     ];
@@ -382,9 +384,7 @@ pub(super) fn keep_own(collector: &mut Collector<'_>, top: NodeId, edge: &Edge) 
             if is_version_control(tree.name(node)) {
                 continue;
             }
-            let is_cache = tree.is_directory(node)
-                && (tree.child(node, b"CACHEDIR.TAG").is_some() || is_go_module_cache(tree, node));
-            if is_cache {
+            if is_build_cache(tree, node) {
                 continue;
             }
             collector.keep(node, edge.clone());
@@ -398,6 +398,12 @@ pub(super) fn keep_own(collector: &mut Collector<'_>, top: NodeId, edge: &Edge) 
 /// Directories into which package managers of languages put what others wrote:
 /// npm, pip and Debian's Python, Composer and Bundler.
 const THIRD_PARTY: &[&str] = &["node_modules", "site-packages", "dist-packages", "vendor"];
+
+/// Returns whether a directory is a cache of builds.
+pub(super) fn is_build_cache(tree: &Tree, node: NodeId) -> bool {
+    tree.is_directory(node)
+        && (tree.child(node, b"CACHEDIR.TAG").is_some() || is_go_module_cache(tree, node))
+}
 
 fn is_go_module_cache(tree: &Tree, directory: NodeId) -> bool {
     let cache = tree.child(directory, b"cache");

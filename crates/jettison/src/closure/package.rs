@@ -198,7 +198,7 @@ pub(super) fn asked_for(collector: &mut Collector<'_>) {
 /// `redis-cli` beside `redis-server`) is what people reach for in a container,
 /// and shares its libraries. It stays where it costs next to nothing; users name
 /// larger ones with `--entry`.
-const COMPANION: u64 = 1_000_000;
+pub(super) const COMPANION: u64 = 1_000_000;
 
 /// Decides on what depends on everything else: scripts of packages are kept if
 /// their interpreters are, companions if they are cheap. Until nothing changes.
@@ -289,7 +289,7 @@ pub(super) fn complete(collector: &mut Collector<'_>) -> Result<(), Error> {
 }
 
 /// Returns the bytes that a program and its libraries would add to files with these inodes.
-fn cost(
+pub(super) fn cost(
     collector: &Collector<'_>,
     program: NodeId,
     inodes: &HashSet<InodeId>,

@@ -4,7 +4,7 @@
 use std::collections::HashSet;
 
 use image::{FileSystem, Image};
-use layer::{NodeId, display};
+use layer::{NodeId, Tree, display};
 use serde::{Deserialize, Serialize};
 
 use super::Plan;
@@ -110,7 +110,11 @@ pub struct Missing {
 /// Returns bytes and number of the paths for which `keep` answers yes; a file
 /// with several names counts once.
 pub fn size_of(plan: &Plan<'_>, keep: impl Fn(NodeId) -> bool) -> (u64, u64) {
-    let tree = &plan.files.tree;
+    bytes_of(&plan.files.tree, keep)
+}
+
+/// The same of any tree.
+pub(super) fn bytes_of(tree: &Tree, keep: impl Fn(NodeId) -> bool) -> (u64, u64) {
     let mut seen = HashSet::new();
     let (mut bytes, mut entries) = (0, 0);
     for node in tree.walk(tree.root()).filter(|node| keep(*node)) {
