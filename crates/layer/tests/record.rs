@@ -1,4 +1,5 @@
 //! What a recording tree knows of names that layers removed, replaced and changed.
+#![allow(clippy::unwrap_used)] // a test fails by panicking
 
 use layer::read::TarReader;
 use layer::{Limits, Tree};
