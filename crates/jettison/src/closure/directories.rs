@@ -193,11 +193,15 @@ pub(super) fn keep_mentioned(
     collector.keep_links(&found.links, caller.from, caller.detail);
     if !is_directory {
         collector.keep(found.node, caller.edge());
-        collector
-            .reached
-            .entry(found.node)
-            .or_default()
-            .insert(found.links.clone());
+        // What came along says nothing about what is run, nor do the settings of a virtual
+        // environment, which name what it was made with (PEP 405).
+        let runs = caller.from.is_none_or(|from| {
+            collector.is_kept_for_certain(from) && tree.name(from) != b"pyvenv.cfg"
+        });
+        if runs {
+            let ways = collector.reached.entry(found.node).or_default();
+            ways.insert(found.links.clone());
+        }
         let name = tree.name(found.node);
         let is_library = memchr::memmem::find(name, b".so").is_some();
         if tree.mode(found.node) & 0o111 != 0 && !is_library {

@@ -99,6 +99,11 @@ pub(super) fn keep_command(collector: &mut Collector<'_>, from: NodeId, line: &s
         return;
     };
     if !ours {
+        // Programs of what is not needed otherwise: package managers that some ask for versions.
+        let unit = collector.units.of(found.node);
+        if unit.is_some_and(|unit| !collector.units.is_selected(unit)) {
+            return;
+        }
         // Sources of others know compilers, to build what is built already (Debian
         // policy 2.4, section `devel`: "Development utilities, compilers, …").
         let packages = collector.input.packages;

@@ -48,8 +48,6 @@ pub(in crate::closure) struct State {
     /// Words that could be names of scripts, or modules to begin with.
     words: BTreeSet<String>,
     scripts_run: BTreeSet<(NodeId, String)>,
-    /// Shell scripts of the application.
-    shell_texts: Vec<String>,
     reads_types: bool,
 }
 
@@ -115,7 +113,7 @@ impl Language for Node {
                     let text = String::from_utf8_lossy(&text);
                     name_words(collector, node, &text);
                     if first.starts_with(b"#!") {
-                        collector.node.shell_texts.push(text.into_owned());
+                        take_words(collector, &text);
                     }
                 }
             }
@@ -272,7 +270,16 @@ fn declare(collector: &mut Collector<'_>, node: NodeId, manifest: Manifest) {
     collector.node.manifests.insert(directory, manifest);
 }
 
-/// Words of settings and command lines may name packages, scripts and modules.
+/// Words of a command line may name scripts and modules.
+fn take_words(collector: &mut Collector<'_>, text: &str) {
+    let outside = |c: char| c.is_whitespace() || "\"';&|()<>$`,[]{}".contains(c);
+    let words = text
+        .split(outside)
+        .filter(|word| (2..256).contains(&word.len()));
+    collector.node.words.extend(words.map(str::to_owned));
+}
+
+/// Words of settings and command lines may name packages.
 fn name_words(collector: &mut Collector<'_>, node: NodeId, text: &str) {
     let outside = |c: char| !(c.is_ascii_alphanumeric() || "_.-@/:".contains(c));
     for word in text
@@ -286,9 +293,6 @@ fn name_words(collector: &mut Collector<'_>, node: NodeId, text: &str) {
                 specifier,
                 how: How::Loaded,
             });
-        }
-        if collector.node.words.len() < 100_000 {
-            collector.node.words.insert(word.to_owned());
         }
     }
 }

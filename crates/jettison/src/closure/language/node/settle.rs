@@ -299,8 +299,7 @@ fn run_scripts(collector: &mut Collector<'_>) -> Result<bool, Error> {
                 .find_map(|before| name.strip_prefix(before))
                 .unwrap_or(name);
             let words = &collector.node.words;
-            let run = (words.contains(name) || words.contains(plain))
-                && is_command_word(collector, name, plain);
+            let run = words.contains(name) || words.contains(plain);
             if run
                 && !collector
                     .node
@@ -330,36 +329,13 @@ fn run_scripts(collector: &mut Collector<'_>) -> Result<bool, Error> {
             evidence: Evidence::ScriptCommand,
             detail: &name,
         };
+        // "By default, on Unix-like systems it is the /bin/sh command" (npm-run-script(1)).
+        collector.keep_command(b"sh", caller);
         script::keep_shell_text(collector, line.as_bytes(), caller)?;
         super::name_words(collector, from, &line);
+        super::take_words(collector, &line);
     }
     Ok(any)
-}
-
-/// Returns whether a word stands on a command line of the image: settings have many words.
-fn is_command_word(collector: &Collector<'_>, name: &str, plain: &str) -> bool {
-    let config = collector.input.config;
-    let mut lines = config.entrypoint();
-    lines.extend(config.cmd());
-    lines.extend(config.healthcheck().unwrap_or_default());
-    lines.extend(collector.input.options.entries.iter().cloned());
-    let scripts = collector.node.scripts_run.iter();
-    let run = scripts.filter_map(|(directory, script)| {
-        collector
-            .node
-            .manifests
-            .get(directory)?
-            .scripts
-            .get(script)
-            .cloned()
-    });
-    let shell = collector.node.shell_texts.iter().cloned();
-    lines.extend(run.collect::<Vec<_>>());
-    lines.extend(shell);
-    let mut words = lines
-        .iter()
-        .flat_map(|line| line.split(|c: char| c.is_whitespace() || "\"';&|()".contains(c)));
-    words.any(|word| word == name || word == plain)
 }
 
 /// Words of the command line may name scripts and modules.
@@ -377,7 +353,9 @@ fn words_of_config(collector: &mut Collector<'_>) {
             .map(|(_, value)| value.to_owned()),
     );
     let base = collector.working_directory();
-    super::name_words(collector, base, &text.join("\n"));
+    let text = text.join("\n");
+    super::name_words(collector, base, &text);
+    super::take_words(collector, &text);
 }
 
 /// Gives back what packages turn out to show or read: documents, types.

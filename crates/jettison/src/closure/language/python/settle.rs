@@ -172,6 +172,8 @@ fn import(
         found_somewhere = !local.is_empty();
         any |= keep_local(collector, want, &local, &detail);
     }
+    // Tables of names, such as those of compatibility layers, load nothing by themselves.
+    let is_mention = is_text && matches!(want.place, Place::Site(_));
     let visible = sites(collector, want);
     let libraries: BTreeSet<usize> = visible.iter().map(|(_, library)| *library).collect();
     for number in libraries {
@@ -184,7 +186,7 @@ fn import(
         {
             found = locate(tree, dynload, module, names);
         }
-        if !found_somewhere {
+        if !found_somewhere && !is_mention {
             any |= take(collector, want, &found, &detail, true);
         }
         is_standard |= !found.is_empty();
@@ -192,7 +194,7 @@ fn import(
     let importers = collector.python.index.importers.clone();
     for (importer, unit) in importers {
         let below = module.strip_prefix(importer.as_str());
-        if below.is_some_and(|rest| rest.is_empty() || rest.starts_with('.')) {
+        if !is_mention && below.is_some_and(|rest| rest.is_empty() || rest.starts_with('.')) {
             any |= choose(collector, unit, want.from, &detail);
         }
     }

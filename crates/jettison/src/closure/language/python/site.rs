@@ -8,8 +8,9 @@ use layer::{NodeId, Tree};
 use super::distribution::{self, Metadata};
 use super::index::{Distribution, Index, relative};
 use super::library;
-use crate::closure::collector::Collector;
+use crate::closure::collector::{Collector, Script};
 use crate::closure::directories::is_wanted;
+use crate::closure::package::is_program_in_path;
 use crate::closure::units::{Extent, Owner, UnitId};
 use crate::packages::PackageId;
 
@@ -275,6 +276,16 @@ impl<'s, 'a> Site<'s, 'a> {
         };
         self.index.distributions.insert(unit, known);
         self.packages.insert(package, unit);
+        // Its programs are of no use without its modules.
+        let files = self.collector.input.packages.files(package).iter().copied();
+        let programs = files.filter(|file| {
+            let collector = &self.collector;
+            let is_script = || !matches!(collector.interpreter(*file), Script::No);
+            is_program_in_path(collector, *file) && is_script()
+        });
+        for program in programs.collect::<Vec<_>>() {
+            self.collector.units.assign(program, unit);
+        }
         unit
     }
 
