@@ -399,6 +399,35 @@ pub(super) fn keep_own(collector: &mut Collector<'_>, top: NodeId, edge: &Edge) 
     }
 }
 
+/// Keeps what is in a directory to which a link leads that is part of something kept whole:
+/// distributions put data of modules below `/usr/share`, and a link in its place
+/// (FHS 3.0, 4.11 "architecture-independent data"). A link that is merely on the way says nothing.
+pub(super) fn keep_linked(collector: &mut Collector<'_>, link: NodeId, target: NodeId) {
+    let tree = collector.tree();
+    let part_of_whole = collector.graph.reason(link).is_some_and(|edge| {
+        matches!(
+            edge.evidence,
+            Evidence::Module | Evidence::Application | Evidence::PluginDir | Evidence::Package
+        )
+    });
+    let mut above = std::iter::successors(Some(link), |node| {
+        (*node != tree.root()).then(|| tree.parent(*node))
+    });
+    if !part_of_whole
+        || !tree.is_directory(target)
+        || is_shared(tree, target)
+        || above.any(|node| node == target)
+    {
+        return;
+    }
+    let edge = Edge {
+        from: Some(link),
+        evidence: Evidence::PluginDir,
+        detail: String::from_utf8_lossy(&tree.absolute(target)).into_owned(),
+    };
+    collector.keep_below(target, &edge, |node| is_wanted(tree, node));
+}
+
 /// Directories into which package managers of languages put what others wrote:
 /// npm, pip and Debian's Python, Composer and Bundler.
 const THIRD_PARTY: &[&str] = &["node_modules", "site-packages", "dist-packages", "vendor"];

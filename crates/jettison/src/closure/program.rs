@@ -32,6 +32,12 @@ pub(super) struct Sayings {
     places: BTreeSet<Vec<u8>>,
     /// First words of what could be command lines.
     commands: BTreeSet<Vec<u8>>,
+    /// The same, of an object that starts a shell by its path, and so may have it run what it says.
+    shell_commands: BTreeSet<Vec<u8>>,
+    /// Whether it says where a shell is.
+    has_shell: bool,
+    /// Whether it is one: it knows the variable of `getopts` (POSIX, "Shell Command Language").
+    is_shell: bool,
     /// Variables of the environment that the image sets.
     variables: BTreeSet<Vec<u8>>,
     /// What could be names of character sets, of objects that convert between them.
@@ -179,6 +185,11 @@ fn read_sayings(
         if let Some(word) = commands.word(text) {
             said.commands.insert(word.to_vec());
         }
+        if commands.by_path && is_word(text) {
+            said.shell_commands.insert(text.to_vec());
+        }
+        said.has_shell |= text == b"/bin/sh";
+        said.is_shell |= text == b"OPTIND";
     });
     outcome.map_err(|error| collector.unreadable(node, std::io::Error::other(error)))?;
     if object.go || object.is_static() {
@@ -279,23 +290,27 @@ fn follow(collector: &mut Collector<'_>, node: NodeId, object: &Object, said: &S
         };
         directories::keep_mentioned(collector, root, path, caller);
     }
-    // A string is weak evidence: too weak for the tools of the base system, which
-    // know many words, and for what merely came along.
+    // A string is weak evidence: too weak for what merely came along. An interpreter starts what its scripts
+    // say; its own words are those of a language.
+    let is_interpreter = said.is_shell || !said.languages.is_empty();
+    let speaks = collector.is_kept_for_certain(node) && !is_interpreter;
+    let commands = speaks.then_some(&said.commands).into_iter().flatten();
     let packages = collector.input.packages;
     let is_base = packages
         .owner(node)
         .is_some_and(|owner| collector.base.contains(&owner));
-    // An interpreter starts what its scripts say; its own words are those of a language.
-    let speaks = collector.is_kept_for_certain(node) && !is_base && said.languages.is_empty();
-    let commands = speaks.then_some(&said.commands);
-    for name in commands.into_iter().flatten() {
+    // Such as `tar`, which has a shell start what it compresses with.
+    let by_shell = speaks && is_base && said.has_shell;
+    let shell_commands = by_shell.then_some(&said.shell_commands);
+    for name in commands.chain(shell_commands.into_iter().flatten()) {
         let detail = String::from_utf8_lossy(name).into_owned();
         let caller = Caller {
             from: Some(node),
             evidence: Evidence::Spawn,
             detail: &detail,
         };
-        super::package::word_found(collector, name, caller);
+        // The tools of the base system know many words: only next to nothing stays by them.
+        super::package::word_found(collector, name, caller, is_base);
     }
     for name in &said.variables {
         let Some(value) = collector.environment.get(name).cloned() else {
@@ -327,6 +342,8 @@ struct Commands {
     lines: bool,
     /// It can start a program that PATH leads to.
     names: bool,
+    /// It can start a program by its path, such as a shell.
+    by_path: bool,
 }
 
 impl Commands {
@@ -342,6 +359,7 @@ impl Commands {
             // Libraries are full of words, and seldom start programs.
             names: object.interpreter.is_some()
                 && any(&["execvp", "execlp", "execvpe", "posix_spawnp"]),
+            by_path: object.interpreter.is_some() && any(&["execv", "execl", "execve", "execle"]),
         }
     }
 
