@@ -28,6 +28,7 @@ mod graph;
 mod language;
 mod level;
 mod locale;
+mod login;
 mod package;
 mod program;
 mod roots;

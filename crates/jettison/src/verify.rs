@@ -306,7 +306,7 @@ impl<'a> Proof<'a> {
             wait_for_end(&mut first, beside);
         }
         self.surroundings.progress.begin("asking", None);
-        let questions = self.questions(&first);
+        let questions = self.questions(&mut first);
         for probe in &questions {
             self.put(&mut first, probe, self.plan.timeout)?;
             let asked = first.answers.last();
@@ -465,16 +465,12 @@ impl<'a> Proof<'a> {
     }
 
     /// What the original is asked: the probes, a request without a port once for each that speaks HTTP.
-    fn questions(&self, original: &Interview<'_>) -> Vec<Probe> {
+    fn questions(&self, original: &mut Interview<'_>) -> Vec<Probe> {
         let exposed = exposed_tcp_ports(original.subject.image);
-        let listening = original
-            .start
-            .as_ref()
-            .map_or(&[][..], |ready| &ready.ports);
-        let candidates = if exposed.is_empty() {
-            listening
-        } else {
-            &exposed
+        let listening = original.start.as_ref().map(|ready| ready.ports.clone());
+        let candidates = match exposed.is_empty() {
+            true => &listening.unwrap_or_default(),
+            false => &exposed,
         };
         let default = [Probe::http(http::Request::get("/"))];
         let implied = self.plan.probes.is_empty();
@@ -484,8 +480,15 @@ impl<'a> Proof<'a> {
         for probe in probes {
             match &probe.request {
                 Request::Http(request) if request.port.is_none() => {
-                    let ports =
-                        speaking.get_or_insert_with(|| ask::http_ports(&original.side, candidates));
+                    let ports = speaking.get_or_insert_with(|| {
+                        // Somebody says that there is one: it may accept connections before it answers.
+                        let patience = if implied {
+                            Duration::ZERO
+                        } else {
+                            self.plan.timeout
+                        };
+                        ask::http_ports(&mut original.side, candidates, patience)
+                    });
                     for port in ports.iter() {
                         let mut request = request.clone();
                         request.port = Some(*port);

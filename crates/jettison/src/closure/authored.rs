@@ -35,7 +35,7 @@ enum Origin {
 /// and what web servers serve (Debian policy 11.5).
 const FOR_DATA: &[&[u8]] = &[b"srv/", b"var/opt/", b"var/www/"];
 
-/// Directories for what is thrown away (FHS 3.0, 3.18, 5.5 and 5.15), for building (4.5 and 4.12), and
+/// Directories for what is thrown away (FHS 3.0, 3.18, 5.5 and 5.15), for building (4.5), and
 /// for installing: apt(8) "FILES", and the trust in its sources.
 const FOR_OTHERS: &[&[u8]] = &[
     b"tmp/",
@@ -46,7 +46,6 @@ const FOR_OTHERS: &[&[u8]] = &[
     b"proc/",
     b"sys/",
     b"usr/include/",
-    b"usr/src/",
     b"etc/apt/",
     b"usr/share/keyrings/",
 ];

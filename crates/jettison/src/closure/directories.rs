@@ -83,7 +83,6 @@ const SHARED: &[&str] = &[
     "usr/src",
     "usr/local/*",
     "usr/local/share/*",
-    "usr/src/*",
     "usr/lib/*-linux-*",
     "lib/*-linux-*",
     "usr/lib/*-linux-*/pkgconfig",
@@ -183,6 +182,14 @@ pub(super) fn keep_mentioned(
         return;
     }
     let is_directory = tree.is_directory(found.node);
+    // The C library's own directory of character sets stands in all that it is part of; which of them
+    // are needed, `gconv` knows.
+    if is_directory
+        && tree.child(found.node, b"gconv-modules").is_some()
+        && caller.evidence == Evidence::Path
+    {
+        return;
+    }
     if !is_directory && (!is_wanted(tree, found.node) || is_base_tool(collector, &found, caller)) {
         return;
     }
@@ -219,8 +226,8 @@ pub(super) fn keep_mentioned(
             .from
             .is_none_or(|from| collector.is_kept_for_certain(from))
             && tree
-                .children(found.node)
-                .into_iter()
+                .walk(found.node)
+                .filter(|node| !tree.is_directory(*node))
                 .all(|node| collector.is_unpackaged(node));
         let edge = Edge {
             evidence: match own {

@@ -100,9 +100,22 @@ pub(super) fn keep_data(
             Some(program) if collector.interpreter(program) == Script::No => {
                 offer(collector, program, &[*node], None);
             }
+            // A command of what a language installs as one: it stays if that is needed.
+            Some(program) if program != *node && is_held(collector, program) => {
+                collector.optional.push(Optional {
+                    node: *node,
+                    interpreter: program,
+                    edge: edge.clone(),
+                });
+            }
             _ => collector.keep(*node, edge.clone()),
         }
     }
+}
+
+fn is_held(collector: &Collector<'_>, program: NodeId) -> bool {
+    let units = &collector.units;
+    units.of(program).is_some_and(|unit| !units.is_selected(unit))
 }
 
 /// Returns the program that users start by the name of a file or link.
@@ -146,6 +159,9 @@ pub(super) fn word_found(
     let owner = packages.owner(found.node);
     let is_base = owner.is_some_and(|owner| collector.base.contains(&owner));
     let is_sibling = owner.is_some() && source(found.node) == caller.from.and_then(source);
+    if cheap_only && collector.interpreter(found.node) != Script::No {
+        return; // what a script costs, nobody knows before it is read
+    }
     if cheap_only || is_base || is_sibling {
         offer(collector, found.node, &found.links, Some(caller.edge()));
     } else {

@@ -72,6 +72,8 @@ impl Answer {
                     _ => timeout,
                 }
             }
+            // A command that cannot be started will not be, and a port was waited for already.
+            (Status::None(_), _) => Duration::ZERO,
             _ if self.mistake(probe).is_some() => PATIENCE.min(timeout),
             _ => Duration::ZERO,
         }
@@ -398,15 +400,23 @@ pub(super) fn answers(container: &Container, port: u16, request: &http::Request)
         .is_ok_and(|response| response.status < 400)
 }
 
-/// Returns those ports that speak HTTP.
-pub(super) fn http_ports(side: &Side, ports: &[u16]) -> Vec<u16> {
-    let Some(running) = side.running() else {
-        return Vec::new();
-    };
-    let speaks = |port: &u16| {
-        connect(&running.container, *port, Duration::ZERO)
-            .and_then(|connection| exchange_within(connection, &http::Request::get("/"), RECOGNISE))
-            .is_ok()
-    };
-    ports.iter().copied().filter(speaks).collect()
+/// Returns those ports that speak HTTP; looks again for so long if none does.
+pub(super) fn http_ports(side: &mut Side, ports: &[u16], patience: Duration) -> Vec<u16> {
+    let began = Instant::now();
+    loop {
+        let Some(running) = side.alive() else {
+            return Vec::new();
+        };
+        let speaks = |port: &u16| {
+            let request = http::Request::get("/");
+            connect(&running.container, *port, Duration::ZERO)
+                .and_then(|connection| exchange_within(connection, &request, RECOGNISE))
+                .is_ok()
+        };
+        let found: Vec<u16> = ports.iter().copied().filter(speaks).collect();
+        if !found.is_empty() || began.elapsed() >= patience {
+            return found;
+        }
+        std::thread::sleep(INTERVAL);
+    }
 }
