@@ -335,10 +335,41 @@ const ACCELERATORS: &[&str] = &["_PG_jit_provider_init"];
 /// Longest plug-in that is searched for the functions in [`ACCELERATORS`].
 const LONGEST_PLUGIN: u64 = 16 << 20;
 
+/// Drivers of graphics hardware: Mesa's DRI (Mesa documentation, "Environment Variables",
+/// `LIBGL_DRIVERS_PATH`), VA-API (libva, `LIBVA_DRIVERS_PATH`) and VDPAU. They work on a device of the host, which
+/// runs of the image in a sandbox do not have, or for a display server.
+const GRAPHICS_DRIVERS: &[&str] = &[
+    "usr/lib/*/dri/*",
+    "usr/lib/dri/*",
+    "usr/lib64/dri/*",
+    "usr/lib/*/vdpau/*",
+    "usr/lib/vdpau/*",
+    "usr/lib64/vdpau/*",
+];
+
+/// Servers of X.Org (Xserver(1), Xvfb(1), Xwayland(1)) and others that are built from them: with one of them in
+/// the image Mesa renders without hardware.
+const DISPLAY_SERVERS: &[&str] = &["Xorg", "Xvfb", "Xwayland", "Xephyr", "Xvnc", "Xtigervnc"];
+
+fn is_idle_driver(collector: &Collector<'_>, node: NodeId) -> bool {
+    let path = collector.tree().path(node);
+    let is_driver = GRAPHICS_DRIVERS
+        .iter()
+        .any(|place| super::directories::glob_matches(place.as_bytes(), &path));
+    let serves = |name: &&str| collector.find_command(name.as_bytes()).is_some();
+    is_driver && !DISPLAY_SERVERS.iter().any(serves)
+}
+
 /// Returns whether a file that came along is known to be one that nothing misses:
-/// a plug-in that compiles at run time, for speed.
+/// a plug-in that compiles at run time, for speed, or the driver of a device that is not there.
 pub(super) fn is_dispensable(collector: &Collector<'_>, node: NodeId) -> bool {
     let tree = collector.tree();
+    if tree.is_directory(node) {
+        return false;
+    }
+    if is_idle_driver(collector, node) {
+        return true;
+    }
     if !tree.name(node).ends_with(b".so") || tree.content(node).is_none() {
         return false;
     }
