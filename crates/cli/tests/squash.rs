@@ -6,6 +6,7 @@ use std::path::Path;
 
 use layer::Kind;
 use testkit::cli::Environment;
+use testkit::tar::{Raw, archive, pax};
 use testkit::tools::{has_tool, run};
 use testkit::tree::Builder;
 
@@ -253,6 +254,72 @@ fn nasty() -> Vec<(&'static str, Layers)> {
     ]
 }
 
+/// Images whose layers no writer of this workspace makes.
+fn nastier() -> Vec<(&'static str, Layers)> {
+    let sparse = |name: &str, fill: &[u8]| {
+        // PAX 1.0: the map stands in front of the data, in blocks of its own.
+        let mut content = b"2\n512\n512\n1048576\n0\n".to_vec();
+        content.resize(512, 0);
+        content.extend_from_slice(&fill.repeat(512));
+        let records: [(&str, &[u8]); 4] = [
+            ("GNU.sparse.major", b"1"),
+            ("GNU.sparse.minor", b"0"),
+            ("GNU.sparse.name", name.as_bytes()),
+            ("GNU.sparse.realsize", b"1048576"),
+        ];
+        [
+            Raw::new(b'x', "PaxHeaders/sparse").content(pax(&records)),
+            Raw::new(b'0', "GNUSparseFile.0/sparse").content(content),
+        ]
+    };
+    let file = |name: &str, text: &str| Raw::new(b'0', name).content(text);
+    vec![
+        (
+            "sparse",
+            vec![
+                ("ADD base", archive(&sparse("holes", b"a"))),
+                (
+                    "RUN a",
+                    archive(&[sparse("holes", b"b"), sparse("more", b"b")].concat()),
+                ),
+                (
+                    "RUN b",
+                    archive(&[file(".wh.more", ""), file("after", "a")]),
+                ),
+            ],
+        ),
+        (
+            "below a symlinked parent",
+            vec![
+                (
+                    "ADD base",
+                    Builder::new()
+                        .directory("real")
+                        .directory("real/deep")
+                        .file("real/gone", "gone")
+                        .file("real/kept", "kept")
+                        .symlink("near", "real")
+                        .symlink("far", "/real/deep")
+                        .tar(),
+                ),
+                (
+                    "RUN a",
+                    archive(&[
+                        file("near/.wh.gone", ""),
+                        file("near/made", "made"),
+                        file("far/below", "below"),
+                        Raw::new(b'1', "far/linked").link("near/made"),
+                    ]),
+                ),
+                (
+                    "RUN b",
+                    archive(&[file("near/deep/.wh.below", ""), file("far/kept", "other")]),
+                ),
+            ],
+        ),
+    ]
+}
+
 /// What `umoci unpack` makes of an image.
 fn unpacked(environment: &Environment, image: &str, name: &str) -> String {
     let layout = format!("oci:{name}.layout:x");
@@ -277,7 +344,7 @@ fn is_root() -> bool {
 #[test]
 fn trees_are_equal_however_layers_are_merged() {
     let by_umoci = is_root() && has_tool("umoci");
-    for (at, (title, layers)) in nasty().into_iter().enumerate() {
+    for (at, (title, layers)) in nasty().into_iter().chain(nastier()).enumerate() {
         let environment = common::environment();
         environment.write("old.tar", common::archive("old:1", &layers));
         let count = layers.len();

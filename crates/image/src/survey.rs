@@ -1,10 +1,11 @@
 //! The file system of an image with all that its layers hide: what an analysis needs.
 
-use layer::Tree;
+use layer::{Content, Extents, Tree};
 
 use crate::error::Result;
 use crate::filesystem::{FileSystem, LoadOptions, Manner};
 use crate::image::Image;
+use crate::packing::Packing;
 
 /// What one layer brought.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -22,6 +23,7 @@ pub struct Survey {
     pub files: FileSystem,
     /// The layers, base first.
     pub layers: Vec<LayerSize>,
+    packings: Vec<Option<Packing>>,
 }
 
 impl Survey {
@@ -43,7 +45,27 @@ impl Survey {
         Ok(Self {
             files: loaded.files,
             layers: loaded.sizes,
+            packings: loaded.packings,
         })
+    }
+
+    /// Returns the bytes that a file takes of its layer's blob: measured while the
+    /// layer was inflated, so that what packs well counts little. The headers of
+    /// the tar are nobody's.
+    pub fn stored(&self, content: &Content) -> f64 {
+        let packing = self.packings.get(content.layer as usize);
+        let packing = packing.and_then(Option::as_ref);
+        let run = |start: u64, length: u64| match packing {
+            Some(packing) => packing.between(start, length),
+            None => length as f64,
+        };
+        match &content.extents {
+            Extents::Whole(start) => run(*start, content.size),
+            Extents::Sparse(extents) => extents
+                .iter()
+                .map(|extent| run(extent.stored, extent.length))
+                .sum(),
+        }
     }
 }
 
