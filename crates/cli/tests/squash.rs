@@ -479,6 +479,27 @@ fn the_result_is_reproducible_and_says_what_was_merged() {
 }
 
 #[test]
+fn a_layer_that_is_not_what_its_digest_says_becomes_nothing() {
+    let environment = three();
+    let mut archive = std::fs::read(environment.path("app.tar")).unwrap();
+    let content = archive
+        .windows(1000)
+        .position(|bytes| bytes == [b'b'; 1000]);
+    archive[content.expect("the content is in the archive") + 17] = b'B';
+    environment.write("app.tar", archive);
+    let arguments = [
+        "squash",
+        "docker-archive:app.tar",
+        "--output-path",
+        "out.tar",
+    ];
+    let refused = environment.run(&arguments);
+    assert_eq!(refused.code, 2, "{refused}");
+    assert!(refused.stderr.contains("error: layer sha256:"), "{refused}");
+    assert!(!environment.path("out.tar").exists());
+}
+
+#[test]
 fn a_pipe_goes_through_and_docker_squash_flags_mean_the_same() {
     let environment = three();
     let input = std::fs::read(environment.path("app.tar")).unwrap();

@@ -52,6 +52,8 @@ pub(crate) struct Loaded {
     pub(crate) sizes: Vec<LayerSize>,
     /// By layer; of those that are stored as they are, nothing.
     pub(crate) packings: Vec<Option<Packing>>,
+    /// Layers that were taken as they are, by index.
+    pub(crate) unchecked: Vec<(Digest, FileSlice)>,
     /// The tree before the layer of [`Manner::snapshot`].
     pub(crate) before: Option<Tree>,
 }
@@ -143,6 +145,16 @@ impl FileSystem {
                 // What was wrong with a layer matters more than that merging stopped.
                 (_, Some((_, error)), _) | (Err(error), None, _) => Err(error),
                 (Ok((tree, sizes, before)), None, Some(slices)) => {
+                    let plain = |layer: &Layer<'_>| layer.descriptor.digest == layer.diff_id;
+                    let unchecked = layers
+                        .iter()
+                        .zip(&slices)
+                        .zip(&packings)
+                        .filter(|((layer, _), packing)| {
+                            manner.trust_local && packing.is_none() && plain(layer)
+                        })
+                        .map(|((layer, slice), _)| (layer.diff_id, slice.clone()))
+                        .collect();
                     let files = Self {
                         tree,
                         contents: Contents::new(slices),
@@ -152,6 +164,7 @@ impl FileSystem {
                         files,
                         sizes,
                         packings,
+                        unchecked,
                         before,
                     })
                 }
@@ -326,6 +339,7 @@ impl<R: Read> Read for Tee<'_, R> {
 /// Computes digest and length of everything that `input` yields.
 pub(crate) fn digest_of(input: impl Read) -> io::Result<(Digest, u64)> {
     let mut input = HashingReader::new(input);
-    io::copy(&mut input, &mut io::sink())?;
+    let mut buffer = vec![0; 128 << 10];
+    while input.read(&mut buffer)? > 0 {}
     Ok(input.finish())
 }

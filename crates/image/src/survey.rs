@@ -1,9 +1,10 @@
 //! The file system of an image with all that its layers hide: what an analysis needs.
 
-use layer::{Content, Extents, Tree};
+use layer::{Content, Extents, FileSlice, Tree};
 
-use crate::error::Result;
-use crate::filesystem::{FileSystem, LoadOptions, Manner};
+use crate::digest::Digest;
+use crate::error::{Error, Result};
+use crate::filesystem::{FileSystem, LoadOptions, Manner, digest_of};
 use crate::image::Image;
 use crate::packing::Packing;
 
@@ -76,11 +77,13 @@ pub struct Stages {
     pub files: FileSystem,
     /// The layers below the border merged; of the same contents.
     pub lower: Tree,
+    unchecked: Vec<(Digest, FileSlice)>,
 }
 
 impl Stages {
     /// Reads all layers as [`FileSystem::load`] does, and keeps the tree as it
-    /// is before layer `border`.
+    /// is before layer `border`. Layers that lie uncompressed in a local file are
+    /// not hashed yet: [`Stages::check`] does that, while the caller works.
     ///
     /// # Errors
     /// As [`FileSystem::load`].
@@ -88,12 +91,37 @@ impl Stages {
         let manner = Manner {
             record: true,
             snapshot: Some(border),
-            trust_local: false,
+            trust_local: true,
         };
         let loaded = FileSystem::load_so(image, options, manner)?;
         Ok(Self {
             files: loaded.files,
             lower: loaded.before.unwrap_or_default(),
+            unchecked: loaded.unchecked,
         })
+    }
+
+    /// Hashes the layers that [`Stages::load`] took as they are. What was made of
+    /// them must not be used before this has succeeded.
+    ///
+    /// # Errors
+    /// [`Error::DiffId`] for the first that is not what its digest says.
+    pub fn check(&self) -> Result<()> {
+        for (expected, slice) in &self.unchecked {
+            let (expected, layer) = (*expected, *expected);
+            let read = digest_of(slice.reader());
+            let (actual, _) = read.map_err(|source| Error::Blob {
+                digest: layer,
+                source,
+            })?;
+            if actual != expected {
+                return Err(Error::DiffId {
+                    layer,
+                    expected,
+                    actual,
+                });
+            }
+        }
+        Ok(())
     }
 }
