@@ -3,11 +3,12 @@
 mod common;
 
 use std::path::Path;
+use std::process::Command;
 
 use layer::Kind;
 use testkit::cli::Environment;
 use testkit::tar::{Raw, archive, pax};
-use testkit::tools::{has_tool, run};
+use testkit::tools::has_tool;
 use testkit::tree::Builder;
 
 type Layers = Vec<(&'static str, Vec<u8>)>;
@@ -322,19 +323,29 @@ fn nastier() -> Vec<(&'static str, Layers)> {
 
 /// What `umoci unpack` makes of an image.
 fn unpacked(environment: &Environment, image: &str, name: &str) -> String {
+    try_unpacked(environment, image, name).unwrap_or_else(|error| panic!("{image}: {error}"))
+}
+
+fn try_unpacked(environment: &Environment, image: &str, name: &str) -> Result<String, String> {
     let layout = format!("oci:{name}.layout:x");
-    let _ = environment.run(&["-q", "copy", image, &layout]).done();
+    let copied = environment.run(&["-q", "copy", image, &layout]);
+    if copied.code != 0 {
+        return Err(copied.to_string());
+    }
     let path = |name: &str| environment.path(name).display().to_string();
     let tagged = format!("{}:x", path(&format!("{name}.layout")));
     let bundle = path(&format!("{name}.bundle"));
-    let _ = run("umoci", &["unpack", "--image", &tagged, &bundle]);
+    let mut umoci = Command::new("umoci");
+    let umoci = umoci.args(["unpack", "--image", &tagged, &bundle]);
+    let output = umoci.output().map_err(|error| error.to_string())?;
+    if !output.status.success() {
+        return Err(String::from_utf8_lossy(&output.stderr).into_owned());
+    }
     let fields = testkit::dump::Fields::ALL;
     let dump = testkit::dump::directory(&Path::new(&bundle).join("rootfs"), fields);
     // The root has the time of unpacking, where no layer has an entry for it.
-    dump.lines()
-        .skip(1)
-        .map(|line| format!("{line}\n"))
-        .collect()
+    let lines = dump.lines().skip(1);
+    Ok(lines.map(|line| format!("{line}\n")).collect())
 }
 
 fn is_root() -> bool {
@@ -395,6 +406,58 @@ fn trees_are_equal_however_layers_are_merged() {
             }
         }
     }
+}
+
+/// What docker-squash 1.2 makes something else of than the engine does, or nothing at all.
+const DOCKER_SQUASH_FAILS: &[&str] = &[];
+
+/// `cargo test -p cli --test squash -- --ignored` with `docker-squash` of PyPI in PATH.
+#[test]
+#[ignore = "needs a container engine and docker-squash"]
+fn docker_squash_makes_the_same_where_it_is_right() {
+    assert!(is_root() && has_tool("umoci") && has_tool("docker") && has_tool("docker-squash"));
+    let mut differs = Vec::new();
+    for (at, (title, layers)) in nasty().into_iter().chain(nastier()).enumerate() {
+        let environment = common::environment();
+        let (old, theirs) = (format!("jc-nasty:{at}"), format!("jc-nasty:{at}-squashed"));
+        environment.write("old.tar", common::archive(&old, &layers));
+        let path = |name: &str| environment.path(name).display().to_string();
+        let load = Command::new("docker")
+            .args(["load", "--input", &path("old.tar")])
+            .output();
+        let loaded = load.is_ok_and(|output| output.status.success());
+        let output = Command::new("timeout")
+            .args(["60", "docker-squash"])
+            .args([
+                "--tmp-dir",
+                &path("tmp"),
+                "--output-path",
+                &path("theirs.tar"),
+            ])
+            .args(["-t", &theirs, &old])
+            .output();
+        let _ = Command::new("docker").args(["rmi", &old, &theirs]).output();
+        let squashed = output.is_ok_and(|output| output.status.success());
+        if !loaded || !squashed {
+            differs.push(title);
+            continue;
+        }
+        let ours = [
+            "squash",
+            "docker-archive:old.tar",
+            "-t",
+            "x:1",
+            "-o",
+            "docker-archive:ours.tar",
+        ];
+        let _ = environment.run(&ours).done();
+        let ours = unpacked(&environment, "docker-archive:ours.tar", "ours");
+        let theirs = try_unpacked(&environment, "docker-archive:theirs.tar", "theirs");
+        if theirs.as_ref() != Ok(&ours) {
+            differs.push(title);
+        }
+    }
+    assert_eq!(differs, DOCKER_SQUASH_FAILS);
 }
 
 fn config(environment: &Environment, image: &str) -> serde_json::Value {
