@@ -335,7 +335,7 @@ fn reason(plan: &Plan<'_>, edge: &Edge) -> String {
         Evidence::System => "expected of every image",
         Evidence::Traced => "seen to be used by",
         Evidence::Repaired => "missed by",
-        Evidence::Include => "asked for",
+        Evidence::Include => "included with",
         Evidence::Directory => "holds what stays",
     };
     let tree = &plan.files.tree;
@@ -373,7 +373,14 @@ fn links_that_split(plan: &Plan<'_>, unit: &HashMap<NodeId, NodeId>) -> Option<S
             bytes += copies.saturating_sub(1) * tree.size(node);
         }
     }
-    (count > 0).then(|| format!("{count} hard links become copies ({bytes} bytes more)"))
+    let copies = match count {
+        0 => return None,
+        1 => "a hard link becomes a copy".to_owned(),
+        count => format!("{count} hard links become copies"),
+    };
+    Some(format!(
+        "{copies} ({bytes} bytes more) where builders copy each file apart"
+    ))
 }
 
 fn count(plan: &Plan<'_>, archived: &HashSet<NodeId>) -> Archived {

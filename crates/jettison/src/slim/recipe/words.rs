@@ -2,28 +2,12 @@
 
 use super::ORIGINAL;
 
-/// Returns a path that stands in an instruction as it is; nothing for one that builders
-/// do not agree on, or that no line of text can hold.
+/// Returns a path that stands in an instruction as it is; nothing for one that no line of
+/// text can hold, or that builders do not agree on: `[[]` is `[` for Docker, and an error for buildah.
 pub(super) fn path(path: &[u8]) -> Option<&str> {
     let path = std::str::from_utf8(path).ok()?;
-    let bad = |c: char| c.is_control() || "\\\"'$`".contains(c);
+    let bad = |c: char| c.is_control() || "\\\"'$`*?[".contains(c);
     (!path.contains(bad)).then_some(path)
-}
-
-/// As a source: `*`, `?` and `[` are no patterns there.
-fn literal(path: &str) -> String {
-    let mut text = String::with_capacity(path.len());
-    for c in path.chars() {
-        match c {
-            '*' | '?' | '[' => {
-                text.push('[');
-                text.push(c);
-                text.push(']');
-            }
-            other => text.push(other),
-        }
-    }
-    text
 }
 
 /// Copies files into a directory, or the directory itself; nothing where a path cannot be written.
@@ -33,7 +17,7 @@ pub(super) fn copy(sources: &[&[u8]], directory: &[u8]) -> Option<String> {
     let mut words: Vec<String> = Vec::with_capacity(sources.len() + 1);
     for source in sources {
         let slash = if *source == directory { "/" } else { "" };
-        words.push(format!("{}{slash}", literal(path(source)?)));
+        words.push(format!("{}{slash}", path(source)?));
     }
     words.push(target);
     let spaced = words.iter().any(|word| word.contains(char::is_whitespace));
@@ -87,9 +71,9 @@ mod tests {
             ),
             (&["/a"], "/", "COPY --from=original /a /"),
             (
-                &["/usr/bin/[", "/usr/bin/a*?"],
+                &["/usr/bin/a", "/usr/bin/b"],
                 "/usr/bin",
-                "COPY --from=original \\\n    /usr/bin/[[] \\\n    /usr/bin/a[*][?] \\\n    /usr/bin/",
+                "COPY --from=original \\\n    /usr/bin/a \\\n    /usr/bin/b \\\n    /usr/bin/",
             ),
             (
                 &["/srv/a b"],
@@ -100,7 +84,15 @@ mod tests {
             let sources: Vec<&[u8]> = sources.iter().map(|text| text.as_bytes()).collect();
             assert_eq!(copy(&sources, directory.as_bytes()).unwrap(), want);
         }
-        for bad in [&b"/a\nb"[..], b"/a$b", b"/a\\b", b"/a\"b", b"/\xff"] {
+        for bad in [
+            &b"/a\nb"[..],
+            b"/a$b",
+            b"/a\\b",
+            b"/a\"b",
+            b"/\xff",
+            b"/[",
+            b"/*",
+        ] {
             assert_eq!(path(bad), None);
         }
         assert_eq!(quoted("a $b \"c\" \\").unwrap(), r#""a \$b \"c\" \\""#);
