@@ -409,7 +409,15 @@ fn trees_are_equal_however_layers_are_merged() {
 }
 
 /// What docker-squash 1.2 makes something else of than the engine does, or nothing at all.
-const DOCKER_SQUASH_FAILS: &[&str] = &[];
+const DOCKER_SQUASH_FAILS: &[&str] = &[
+    "hard links over whiteouts",
+    "file becomes directory and back",
+    "names that look like whiteouts",
+    "one name many times in a layer",
+    // Does not end.
+    "sparse",
+    "below a symlinked parent",
+];
 
 /// `cargo test -p cli --test squash -- --ignored` with `docker-squash` of PyPI in PATH.
 #[test]
