@@ -115,7 +115,9 @@ pub(super) fn keep_data(
 
 fn is_held(collector: &Collector<'_>, program: NodeId) -> bool {
     let units = &collector.units;
-    units.of(program).is_some_and(|unit| !units.is_selected(unit))
+    units
+        .of(program)
+        .is_some_and(|unit| !units.is_selected(unit))
 }
 
 /// Returns the program that users start by the name of a file or link.

@@ -278,9 +278,13 @@ fn describe(
             }
         }
     }
-    let is_application = [Evidence::Entrypoint, Evidence::Application]
-        .iter()
-        .any(|evidence| by_evidence.contains_key(evidence));
+    let is_application = [
+        Evidence::Entrypoint,
+        Evidence::Application,
+        Evidence::Authored,
+    ]
+    .iter()
+    .any(|evidence| by_evidence.contains_key(evidence));
     let mut frequent: Vec<(usize, NodeId)> = by_evidence
         .into_values()
         .map(|(count, _, node)| (count, node))
@@ -325,6 +329,7 @@ fn reason(plan: &Plan<'_>, edge: &Edge) -> String {
         Evidence::ConfigUser => "named by the config",
         Evidence::Symlink => "on the way to",
         Evidence::Application => "application with",
+        Evidence::Authored => "copied in by the author with",
         Evidence::ScriptCommand => "command of",
         Evidence::Spawn => "started by",
         Evidence::Path => "path in",
