@@ -3,4 +3,5 @@
 pub(crate) mod analysis;
 pub(crate) mod difference;
 pub(crate) mod html;
+pub(crate) mod recipe;
 pub(crate) mod sarif;

@@ -128,6 +128,62 @@ fn every_byte_has_one_cause() {
 }
 
 #[test]
+fn compressed_bytes_are_those_of_the_part_that_would_go() {
+    let environment = common::environment();
+    // Nothing can be made of the noise, and nearly nothing remains of the rest.
+    let mut state = 1_u64;
+    let noise: Vec<u8> = std::iter::repeat_with(|| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        (state >> 32) as u8
+    })
+    .take(1_000_000)
+    .collect();
+    let base = Builder::new()
+        .file("srv/noise", &noise)
+        .file("srv/plain", vec![b'.'; 3_000_000])
+        .file("var/log/x", vec![b'-'; 2_000_000])
+        .tar();
+    let upper = Builder::new().whiteout("srv/noise").tar();
+    let layers = [("ADD base", base), ("RUN rm", upper)];
+    environment.write("app.tar", common::archive("app:1", &layers));
+    let compressed = |image: &str| -> Vec<Option<u64>> {
+        let output = environment.run(&["analyze", "--json", image]).done();
+        let analysis: Value = serde_json::from_str(&output.stdout).unwrap();
+        let causes = analysis["causes"].as_array().unwrap();
+        let names: Vec<&Value> = causes.iter().map(|cause| &cause["cause"]).collect();
+        assert_eq!(names, ["deleted", "log"]);
+        for cause in causes {
+            assert_eq!(cause["compressed"], cause["places"][0]["compressed"]);
+        }
+        causes
+            .iter()
+            .map(|cause| cause["compressed"].as_u64())
+            .collect()
+    };
+    assert_eq!(compressed("docker-archive:app.tar"), [None, None]);
+    for how in ["gzip", "zstd"] {
+        let output = format!("oci:{how}");
+        let copy = [
+            "copy",
+            "docker-archive:app.tar",
+            &output,
+            "--recompress",
+            how,
+        ];
+        let _ = environment.run(&copy).done();
+        let found = compressed(&output);
+        let [Some(deleted), Some(log)] = found[..] else {
+            panic!("{how}: {found:?}");
+        };
+        // As far as the marks are apart, a file may take of its neighbours.
+        assert!((930_000..=1_010_000).contains(&deleted), "{how}: {deleted}");
+        assert!(log < 10_000, "{how}: {log}");
+    }
+}
+
+#[test]
 fn the_summary_names_cause_place_instruction_and_remedy() {
     let environment = wasteful();
     let summary = environment

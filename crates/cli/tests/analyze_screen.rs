@@ -172,13 +172,49 @@ fn the_explorer_is_driven_by_keys() {
             screen.press(&["Tab"]);
         }
         screen.press(&["/", "d", "u", "m", "p"]);
-        let filtered = screen.shows("dump");
-        assert!(filtered.contains("filter: dump"), "{filtered}");
+        // The last line is drawn last.
+        let filtered = screen.shows("filter: dump");
+        assert!(filtered.contains("└ dump"), "{filtered}");
         assert!(!filtered.contains("keep"), "{filtered}");
         screen.press(&["Escape"]);
         screen.shows("Tab pane");
         screen.press(&["?"]);
         screen.shows("Tab              between layers and files");
-        screen.press(&["x", "q"]);
+        screen.press(&["x"]);
+        screen.shows("Tab pane");
+        // SGR 1006: a click on the first layer, then two on the first directory.
+        let click = |column: u16, row: u16| {
+            screen.press(&[
+                "-l",
+                &format!("\x1b[<0;{column};{row}M\x1b[<0;{column};{row}m"),
+            ]);
+        };
+        let position = |part: &str| {
+            let shown = screen.shows(part);
+            let found = shown.lines().enumerate().find_map(|(row, line)| {
+                let at = line.find(part)?;
+                Some((line[..at].chars().count() as u16 + 1, row as u16 + 1))
+            });
+            found.expect("what is shown has a place")
+        };
+        if !narrow {
+            let (column, row) = position("ADD base in /");
+            click(column, row);
+            screen.shows("hidden by upper layers");
+        }
+        let (column, row) = position("srv/ ⊕");
+        click(column, row);
+        if !narrow {
+            // The files had no cursor before.
+            click(column, row);
+        }
+        screen.shows("srv/ ");
+        screen.shows("keep");
+        if !narrow {
+            let (column, row) = position("ADD base in /");
+            screen.press(&["-l", &format!("\x1b[<65;{column};{row}M")]);
+            screen.shows("of lower layers");
+        }
+        screen.press(&["q"]);
     }
 }

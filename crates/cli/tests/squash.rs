@@ -3,10 +3,12 @@
 mod common;
 
 use std::path::Path;
+use std::process::Command;
 
 use layer::Kind;
 use testkit::cli::Environment;
-use testkit::tools::{has_tool, run};
+use testkit::tar::{Raw, archive, pax};
+use testkit::tools::has_tool;
 use testkit::tree::Builder;
 
 type Layers = Vec<(&'static str, Vec<u8>)>;
@@ -253,21 +255,97 @@ fn nasty() -> Vec<(&'static str, Layers)> {
     ]
 }
 
+/// Images whose layers no writer of this workspace makes.
+fn nastier() -> Vec<(&'static str, Layers)> {
+    let sparse = |name: &str, fill: &[u8]| {
+        // PAX 1.0: the map stands in front of the data, in blocks of its own.
+        let mut content = b"2\n512\n512\n1048576\n0\n".to_vec();
+        content.resize(512, 0);
+        content.extend_from_slice(&fill.repeat(512));
+        let records: [(&str, &[u8]); 4] = [
+            ("GNU.sparse.major", b"1"),
+            ("GNU.sparse.minor", b"0"),
+            ("GNU.sparse.name", name.as_bytes()),
+            ("GNU.sparse.realsize", b"1048576"),
+        ];
+        [
+            Raw::new(b'x', "PaxHeaders/sparse").content(pax(&records)),
+            Raw::new(b'0', "GNUSparseFile.0/sparse").content(content),
+        ]
+    };
+    let file = |name: &str, text: &str| Raw::new(b'0', name).content(text);
+    vec![
+        (
+            "sparse",
+            vec![
+                ("ADD base", archive(&sparse("holes", b"a"))),
+                (
+                    "RUN a",
+                    archive(&[sparse("holes", b"b"), sparse("more", b"b")].concat()),
+                ),
+                (
+                    "RUN b",
+                    archive(&[file(".wh.more", ""), file("after", "a")]),
+                ),
+            ],
+        ),
+        (
+            "below a symlinked parent",
+            vec![
+                (
+                    "ADD base",
+                    Builder::new()
+                        .directory("real")
+                        .directory("real/deep")
+                        .file("real/gone", "gone")
+                        .file("real/kept", "kept")
+                        .symlink("near", "real")
+                        .symlink("far", "/real/deep")
+                        .tar(),
+                ),
+                (
+                    "RUN a",
+                    archive(&[
+                        file("near/.wh.gone", ""),
+                        file("near/made", "made"),
+                        file("far/below", "below"),
+                        Raw::new(b'1', "far/linked").link("near/made"),
+                    ]),
+                ),
+                (
+                    "RUN b",
+                    archive(&[file("near/deep/.wh.below", ""), file("far/kept", "other")]),
+                ),
+            ],
+        ),
+    ]
+}
+
 /// What `umoci unpack` makes of an image.
 fn unpacked(environment: &Environment, image: &str, name: &str) -> String {
+    try_unpacked(environment, image, name).unwrap_or_else(|error| panic!("{image}: {error}"))
+}
+
+fn try_unpacked(environment: &Environment, image: &str, name: &str) -> Result<String, String> {
     let layout = format!("oci:{name}.layout:x");
-    let _ = environment.run(&["-q", "copy", image, &layout]).done();
+    let copied = environment.run(&["-q", "copy", image, &layout]);
+    if copied.code != 0 {
+        return Err(copied.to_string());
+    }
     let path = |name: &str| environment.path(name).display().to_string();
     let tagged = format!("{}:x", path(&format!("{name}.layout")));
     let bundle = path(&format!("{name}.bundle"));
-    let _ = run("umoci", &["unpack", "--image", &tagged, &bundle]);
+    let mut umoci = Command::new("umoci");
+    let umoci = umoci.args(["unpack", "--image", &tagged, &bundle]);
+    let output = umoci.output().map_err(|error| error.to_string())?;
+    if !output.status.success() {
+        return Err(String::from_utf8_lossy(&output.stderr).into_owned());
+    }
     let fields = testkit::dump::Fields::ALL;
     let dump = testkit::dump::directory(&Path::new(&bundle).join("rootfs"), fields);
     // The root has the time of unpacking, where no layer has an entry for it.
-    dump.lines()
-        .skip(1)
-        .map(|line| format!("{line}\n"))
-        .collect()
+    let lines = dump.lines().skip(1);
+    Ok(lines.map(|line| format!("{line}\n")).collect())
 }
 
 fn is_root() -> bool {
@@ -277,7 +355,7 @@ fn is_root() -> bool {
 #[test]
 fn trees_are_equal_however_layers_are_merged() {
     let by_umoci = is_root() && has_tool("umoci");
-    for (at, (title, layers)) in nasty().into_iter().enumerate() {
+    for (at, (title, layers)) in nasty().into_iter().chain(nastier()).enumerate() {
         let environment = common::environment();
         environment.write("old.tar", common::archive("old:1", &layers));
         let count = layers.len();
@@ -328,6 +406,66 @@ fn trees_are_equal_however_layers_are_merged() {
             }
         }
     }
+}
+
+/// What docker-squash 1.2 makes something else of than the engine does, or nothing at all.
+const DOCKER_SQUASH_FAILS: &[&str] = &[
+    "hard links over whiteouts",
+    "file becomes directory and back",
+    "names that look like whiteouts",
+    "one name many times in a layer",
+    // Does not end.
+    "sparse",
+    "below a symlinked parent",
+];
+
+/// `cargo test -p cli --test squash -- --ignored` with `docker-squash` of PyPI in PATH.
+#[test]
+#[ignore = "needs a container engine and docker-squash"]
+fn docker_squash_makes_the_same_where_it_is_right() {
+    assert!(is_root() && has_tool("umoci") && has_tool("docker") && has_tool("docker-squash"));
+    let mut differs = Vec::new();
+    for (at, (title, layers)) in nasty().into_iter().chain(nastier()).enumerate() {
+        let environment = common::environment();
+        let (old, theirs) = (format!("jc-nasty:{at}"), format!("jc-nasty:{at}-squashed"));
+        environment.write("old.tar", common::archive(&old, &layers));
+        let path = |name: &str| environment.path(name).display().to_string();
+        let load = Command::new("docker")
+            .args(["load", "--input", &path("old.tar")])
+            .output();
+        let loaded = load.is_ok_and(|output| output.status.success());
+        let output = Command::new("timeout")
+            .args(["60", "docker-squash"])
+            .args([
+                "--tmp-dir",
+                &path("tmp"),
+                "--output-path",
+                &path("theirs.tar"),
+            ])
+            .args(["-t", &theirs, &old])
+            .output();
+        let _ = Command::new("docker").args(["rmi", &old, &theirs]).output();
+        let squashed = output.is_ok_and(|output| output.status.success());
+        if !loaded || !squashed {
+            differs.push(title);
+            continue;
+        }
+        let ours = [
+            "squash",
+            "docker-archive:old.tar",
+            "-t",
+            "x:1",
+            "-o",
+            "docker-archive:ours.tar",
+        ];
+        let _ = environment.run(&ours).done();
+        let ours = unpacked(&environment, "docker-archive:ours.tar", "ours");
+        let theirs = try_unpacked(&environment, "docker-archive:theirs.tar", "theirs");
+        if theirs.as_ref() != Ok(&ours) {
+            differs.push(title);
+        }
+    }
+    assert_eq!(differs, DOCKER_SQUASH_FAILS);
 }
 
 fn config(environment: &Environment, image: &str) -> serde_json::Value {
@@ -409,6 +547,27 @@ fn the_result_is_reproducible_and_says_what_was_merged() {
             "jettison squash # 2 layers merged merged: RUN make; RUN rm big",
         ]
     );
+}
+
+#[test]
+fn a_layer_that_is_not_what_its_digest_says_becomes_nothing() {
+    let environment = three();
+    let mut archive = std::fs::read(environment.path("app.tar")).unwrap();
+    let content = archive
+        .windows(1000)
+        .position(|bytes| bytes == [b'b'; 1000]);
+    archive[content.expect("the content is in the archive") + 17] = b'B';
+    environment.write("app.tar", archive);
+    let arguments = [
+        "squash",
+        "docker-archive:app.tar",
+        "--output-path",
+        "out.tar",
+    ];
+    let refused = environment.run(&arguments);
+    assert_eq!(refused.code, 2, "{refused}");
+    assert!(refused.stderr.contains("error: layer sha256:"), "{refused}");
+    assert!(!environment.path("out.tar").exists());
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::io::{self, Read, Write};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 use layer::read::{Member, TarReader};
@@ -12,6 +12,7 @@ use crate::digest::{Digest, HashingReader};
 use crate::error::{Error, Result};
 use crate::image::{Image, Layer};
 use crate::media_type::MediaType;
+use crate::packing::Packing;
 use crate::progress::{Counted, Progress};
 use crate::spool::Spool;
 use crate::survey::LayerSize;
@@ -49,6 +50,10 @@ pub(crate) struct Manner {
 pub(crate) struct Loaded {
     pub(crate) files: FileSystem,
     pub(crate) sizes: Vec<LayerSize>,
+    /// By layer; of those that are stored as they are, nothing.
+    pub(crate) packings: Vec<Option<Packing>>,
+    /// Layers that were taken as they are, by index.
+    pub(crate) unchecked: Vec<(Digest, FileSlice)>,
     /// The tree before the layer of [`Manner::snapshot`].
     pub(crate) before: Option<Tree>,
 }
@@ -121,10 +126,14 @@ impl FileSystem {
             };
             let merged = merge(&layers, receivers, tree, manner.snapshot);
             let mut slices: Vec<Option<FileSlice>> = vec![None; layers.len()];
+            let mut packings: Vec<Option<Packing>> = vec![None; layers.len()];
             let mut failed: Option<(usize, Error)> = None;
             for (at, result) in results {
                 match result {
-                    Ok(slice) => slices[at] = Some(slice),
+                    Ok((slice, packing)) => {
+                        slices[at] = Some(slice);
+                        packings[at] = packing;
+                    }
                     Err(error) if failed.as_ref().is_none_or(|(first, _)| at < *first) => {
                         failed = Some((at, error));
                     }
@@ -136,6 +145,16 @@ impl FileSystem {
                 // What was wrong with a layer matters more than that merging stopped.
                 (_, Some((_, error)), _) | (Err(error), None, _) => Err(error),
                 (Ok((tree, sizes, before)), None, Some(slices)) => {
+                    let plain = |layer: &Layer<'_>| layer.descriptor.digest == layer.diff_id;
+                    let unchecked = layers
+                        .iter()
+                        .zip(&slices)
+                        .zip(&packings)
+                        .filter(|((layer, _), packing)| {
+                            manner.trust_local && packing.is_none() && plain(layer)
+                        })
+                        .map(|((layer, slice), _)| (layer.diff_id, slice.clone()))
+                        .collect();
                     let files = Self {
                         tree,
                         contents: Contents::new(slices),
@@ -144,6 +163,8 @@ impl FileSystem {
                     Ok(Loaded {
                         files,
                         sizes,
+                        packings,
+                        unchecked,
                         before,
                     })
                 }
@@ -189,7 +210,7 @@ fn read_layer(
     options: LoadOptions<'_>,
     manner: Manner,
     members: &Sender<Vec<Member>>,
-) -> Result<FileSlice> {
+) -> Result<(FileSlice, Option<Packing>)> {
     let descriptor = layer.descriptor;
     let digest = descriptor.digest;
     if !matches!(descriptor.kind(), Some(MediaType::Layer(..))) {
@@ -214,20 +235,27 @@ fn read_layer(
             let reader = TarReader::seekable(slice.reader(), layer.index, options.limits);
             index.send_all(reader)?;
             options.progress.advance(slice.len());
-            return Ok(slice);
+            return Ok((slice, None));
         }
         let length = index.run(slice.reader())?;
         debug_assert_eq!(length, slice.len());
-        return Ok(slice);
+        return Ok((slice, None));
     }
     let blob = image.blobs().open(descriptor)?;
-    let (_, inflated) = layer::codec::decompress(blob).map_err(|source| failed(digest, source))?;
+    let taken = Arc::new(AtomicU64::new(0));
+    let (codec, inflated) = layer::codec::decompress_counted(blob, Arc::clone(&taken))
+        .map_err(|source| failed(digest, source))?;
     let spooled = options.spool.file()?;
+    let mut packing = Packing::default();
     let length = index.run(Tee {
         input: inflated,
         copy: &spooled,
+        given: 0,
+        taken: &taken,
+        packing: &mut packing,
     })?;
-    Ok(FileSlice::new(Arc::new(spooled), 0, length))
+    let packing = (codec != layer::codec::Codec::None).then_some(packing);
+    Ok((FileSlice::new(Arc::new(spooled), 0, length), packing))
 }
 
 /// What a reader found wrong with the blob underneath is said at the blob's level.
@@ -288,16 +316,22 @@ impl Indexer<'_> {
     }
 }
 
-/// Copies what is read through it to a file.
+/// Copies what is read through it to a file, and notes what it took of the blob.
 struct Tee<'f, R> {
     input: R,
     copy: &'f std::fs::File,
+    given: u64,
+    taken: &'f AtomicU64,
+    packing: &'f mut Packing,
 }
 
 impl<R: Read> Read for Tee<'_, R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let read = self.input.read(buffer)?;
         self.copy.write_all(&buffer[..read])?;
+        self.given += read as u64;
+        self.packing
+            .note(self.given, self.taken.load(Ordering::Relaxed));
         Ok(read)
     }
 }
@@ -305,6 +339,7 @@ impl<R: Read> Read for Tee<'_, R> {
 /// Computes digest and length of everything that `input` yields.
 pub(crate) fn digest_of(input: impl Read) -> io::Result<(Digest, u64)> {
     let mut input = HashingReader::new(input);
-    io::copy(&mut input, &mut io::sink())?;
+    let mut buffer = vec![0; 128 << 10];
+    while input.read(&mut buffer)? > 0 {}
     Ok(input.finish())
 }

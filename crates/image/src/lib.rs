@@ -24,6 +24,7 @@ mod image;
 pub mod manifest;
 pub mod media_type;
 pub mod name;
+mod packing;
 mod plain;
 pub mod platform;
 pub mod progress;

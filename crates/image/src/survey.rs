@@ -1,10 +1,12 @@
 //! The file system of an image with all that its layers hide: what an analysis needs.
 
-use layer::Tree;
+use layer::{Content, Extents, FileSlice, Tree};
 
-use crate::error::Result;
-use crate::filesystem::{FileSystem, LoadOptions, Manner};
+use crate::digest::Digest;
+use crate::error::{Error, Result};
+use crate::filesystem::{FileSystem, LoadOptions, Manner, digest_of};
 use crate::image::Image;
+use crate::packing::Packing;
 
 /// What one layer brought.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -22,6 +24,7 @@ pub struct Survey {
     pub files: FileSystem,
     /// The layers, base first.
     pub layers: Vec<LayerSize>,
+    packings: Vec<Option<Packing>>,
 }
 
 impl Survey {
@@ -43,7 +46,27 @@ impl Survey {
         Ok(Self {
             files: loaded.files,
             layers: loaded.sizes,
+            packings: loaded.packings,
         })
+    }
+
+    /// Returns the bytes that a file takes of its layer's blob: measured while the
+    /// layer was inflated, so that what packs well counts little. The headers of
+    /// the tar are nobody's.
+    pub fn stored(&self, content: &Content) -> f64 {
+        let packing = self.packings.get(content.layer as usize);
+        let packing = packing.and_then(Option::as_ref);
+        let run = |start: u64, length: u64| match packing {
+            Some(packing) => packing.between(start, length),
+            None => length as f64,
+        };
+        match &content.extents {
+            Extents::Whole(start) => run(*start, content.size),
+            Extents::Sparse(extents) => extents
+                .iter()
+                .map(|extent| run(extent.stored, extent.length))
+                .sum(),
+        }
     }
 }
 
@@ -54,11 +77,13 @@ pub struct Stages {
     pub files: FileSystem,
     /// The layers below the border merged; of the same contents.
     pub lower: Tree,
+    unchecked: Vec<(Digest, FileSlice)>,
 }
 
 impl Stages {
     /// Reads all layers as [`FileSystem::load`] does, and keeps the tree as it
-    /// is before layer `border`.
+    /// is before layer `border`. Layers that lie uncompressed in a local file are
+    /// not hashed yet: [`Stages::check`] does that, while the caller works.
     ///
     /// # Errors
     /// As [`FileSystem::load`].
@@ -66,12 +91,37 @@ impl Stages {
         let manner = Manner {
             record: true,
             snapshot: Some(border),
-            trust_local: false,
+            trust_local: true,
         };
         let loaded = FileSystem::load_so(image, options, manner)?;
         Ok(Self {
             files: loaded.files,
             lower: loaded.before.unwrap_or_default(),
+            unchecked: loaded.unchecked,
         })
+    }
+
+    /// Hashes the layers that [`Stages::load`] took as they are. What was made of
+    /// them must not be used before this has succeeded.
+    ///
+    /// # Errors
+    /// [`Error::DiffId`] for the first that is not what its digest says.
+    pub fn check(&self) -> Result<()> {
+        for (expected, slice) in &self.unchecked {
+            let (expected, layer) = (*expected, *expected);
+            let read = digest_of(slice.reader());
+            let (actual, _) = read.map_err(|source| Error::Blob {
+                digest: layer,
+                source,
+            })?;
+            if actual != expected {
+                return Err(Error::DiffId {
+                    layer,
+                    expected,
+                    actual,
+                });
+            }
+        }
+        Ok(())
     }
 }

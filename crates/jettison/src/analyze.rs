@@ -148,7 +148,7 @@ pub fn describe(
         wasted_of_user: share(wasted, user, 0.0),
         reclaimable: wasted + of_cause(false),
         layers,
-        causes: sums::causes(tree, &findings.finds, options.most),
+        causes: sums::causes(survey, stored, &findings.finds, options.most),
         packages: sums.packages(tree, &findings.installed),
         directories: sums.directories(tree, options.most),
         files: sums::files(tree, &findings.installed, options.most),

@@ -7,6 +7,7 @@ pub mod cache;
 pub mod job;
 pub mod origin;
 mod owner;
+pub mod recipe;
 pub mod repair;
 pub mod report;
 pub mod why_not;

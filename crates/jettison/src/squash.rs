@@ -97,7 +97,27 @@ pub fn squash(
     let Range { first, end } = options.range;
     let merged = image.truncated(end)?;
     let stages = Stages::load(&merged, first, load)?;
-    let delta = Delta::new(&stages, options)?;
+    // Hashing what is read takes as long as hashing what is written: both at once.
+    std::thread::scope(|scope| {
+        let check = scope.spawn(|| stages.check());
+        let squashed = rewrite(image, options, &stages, context)?;
+        match check.join() {
+            Ok(checked) => checked?,
+            Err(panic) => std::panic::resume_unwind(panic),
+        }
+        Ok(squashed)
+    })
+}
+
+/// Writes the new layers and puts the image together.
+fn rewrite(
+    image: &Image,
+    options: &Options,
+    stages: &Stages,
+    context: Context<'_>,
+) -> Result<Squashed, Error> {
+    let Range { first, end } = options.range;
+    let delta = Delta::new(stages, options)?;
     let mut spooled: Vec<SpooledLayer> = Vec::new();
     let mut layers: Vec<(Descriptor, Digest)> = Vec::new();
     let all: Vec<(Descriptor, Digest)> = image
@@ -116,7 +136,7 @@ pub fn squash(
         if delta.is_empty(group) {
             continue;
         }
-        let layer = spool_layer(context.spool, |tar| delta.write(group, &stages, tar))?;
+        let layer = spool_layer(context.spool, |tar| delta.write(group, stages, tar))?;
         layers.push((layer.descriptor.clone(), layer.diff_id));
         spooled.push(layer);
         made[group] = true;
@@ -147,7 +167,7 @@ pub fn squash(
     let manifest = Manifest::new(family, descriptor, descriptors, annotations);
     let blobs = Blobs::new(Spooled::new(&spooled, image.blobs().clone()));
     let before: u64 = stages.files.unpacked;
-    let after = delta.unpacked(&stages);
+    let after = delta.unpacked(stages);
     Ok(Squashed {
         image: Image::new(manifest, config, blobs)?,
         unpacked_before: before,

@@ -4,6 +4,8 @@ pub mod gzip;
 pub mod zstd;
 
 use std::io::{self, BufRead, BufReader, Read};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::error::{Error, Result};
 
@@ -50,7 +52,19 @@ impl Codec {
 /// # Errors
 /// When the first bytes cannot be read, or show an unsupported compression.
 pub fn decompress<'a>(input: impl Read + Send + 'a) -> Result<(Codec, Box<dyn Read + Send + 'a>)> {
-    let mut input = BufReader::with_capacity(256 << 10, input);
+    decompress_counted(input, Arc::default())
+}
+
+/// Does the same, and keeps in `taken` how many bytes of `input` have been decoded.
+///
+/// # Errors
+/// As [`decompress`].
+pub fn decompress_counted<'a>(
+    input: impl Read + Send + 'a,
+    taken: Arc<AtomicU64>,
+) -> Result<(Codec, Box<dyn Read + Send + 'a>)> {
+    let input = BufReader::with_capacity(256 << 10, input);
+    let mut input = Taken { input, taken };
     let first = input
         .fill_buf()
         .map_err(|source| Error::Read { offset: 0, source })?;
@@ -68,6 +82,31 @@ pub fn decompress<'a>(input: impl Read + Send + 'a) -> Result<(Codec, Box<dyn Re
         }
     };
     Ok((codec, reader))
+}
+
+/// Counts what is taken of a buffer, not what is read ahead into it.
+struct Taken<R> {
+    input: R,
+    taken: Arc<AtomicU64>,
+}
+
+impl<R: BufRead> Read for Taken<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.input.read(buffer)?;
+        self.taken.fetch_add(read as u64, Ordering::Relaxed);
+        Ok(read)
+    }
+}
+
+impl<R: BufRead> BufRead for Taken<R> {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        self.input.fill_buf()
+    }
+
+    fn consume(&mut self, amount: usize) {
+        self.taken.fetch_add(amount as u64, Ordering::Relaxed);
+        self.input.consume(amount);
+    }
 }
 
 /// Gives decoder errors a kind that tells broken data from a broken disk.

@@ -28,6 +28,7 @@ use crate::ui::table;
   jettison slim docker-archive:app.tar -o docker-daemon:app:slim
   jettison slim redis:debian --host 'redis-cli ping'
   jettison slim oci:web --http /health --http /index.html -t web:small
+  jettison slim app:1.2 --write-dockerfile slim/Dockerfile
   jettison slim --undo redis:debian-slim")]
 pub(crate) struct Args {
     /// The image
@@ -41,8 +42,11 @@ pub(crate) struct Args {
     /// Write a seccomp profile with the system calls that what stays can make, for `docker run --security-opt`
     #[arg(long, value_name = "FILE")]
     seccomp: Option<PathBuf>,
+    /// Write the result as a Dockerfile that a person can review, and FILE.tar.gz with what COPY cannot make
+    #[arg(long, value_name = "FILE")]
+    write_dockerfile: Option<PathBuf>,
     /// Restore the original of IMAGE, a slim one: from the store, or from where it was read
-    #[arg(long, conflicts_with_all = ["report", "seccomp", "traces", "save_trace", "no_verify"])]
+    #[arg(long, conflicts_with_all = ["report", "seccomp", "write_dockerfile", "traces", "save_trace", "no_verify"])]
     undo: bool,
     /// Write what became of every path, as JSON
     #[arg(long, value_name = "FILE")]
@@ -161,6 +165,12 @@ pub(crate) fn run(args: &Args, session: &Session<'_>) -> anyhow::Result<Answer> 
         .as_ref()
         .map_or_else(|| source.to_string(), Name::familiar);
     let result_name = name.familiar();
+    let origin = Origin::new(&absolute(&source)?, &opened, own.as_ref());
+    let dockerfile = args
+        .write_dockerfile
+        .as_ref()
+        .map(|path| products::Dockerfile::new(path, &origin, &result_name))
+        .transpose()?;
     let guard = session.store.writing()?;
     let ids = IdMapping::detect(&Caller::current());
     let surroundings = proof::surroundings(session, &ids)?;
@@ -173,12 +183,17 @@ pub(crate) fn run(args: &Args, session: &Session<'_>) -> anyhow::Result<Answer> 
         proof: (!args.no_verify).then_some((&proof, &surroundings)),
         store: &session.store,
         program: &crate::environment::program(),
-        anew: args.report.is_some() || args.seccomp.is_some(),
+        anew: args.report.is_some() || args.seccomp.is_some() || dockerfile.is_some(),
         context: session.context(),
         load: session.load_options(),
     };
     let mut profile = None;
+    let mut written_out = None;
     let finished = job.run(|plan, summary, repaired| {
+        if let Some(dockerfile) = &dockerfile {
+            let threads = session.context().threads;
+            written_out = Some(dockerfile.describe(plan, &opened.image, summary, threads)?);
+        }
         if let Some(path) = &args.seccomp {
             profile = Some(products::seccomp(plan, &opened.image, path)?);
         }
@@ -200,6 +215,7 @@ pub(crate) fn run(args: &Args, session: &Session<'_>) -> anyhow::Result<Answer> 
     let value = json!({
         "name": result_name, "proven": proven == Some(true), "written": proven != Some(false),
         "summary": summary, "verdict": verdict, "repaired": finished.repaired, "seccomp": profile,
+        "writtenOut": written_out,
         "trace": finished.trace.as_ref().map(|trace| json!({
             "events": trace.events, "accesses": trace.accesses.len(), "complete": trace.complete,
         })),
@@ -216,12 +232,16 @@ pub(crate) fn run(args: &Args, session: &Session<'_>) -> anyhow::Result<Answer> 
         );
         return Ok(Answer::No);
     }
-    let annotations = Origin::new(&absolute(&source)?, &opened, own.as_ref()).annotations();
-    session.store.tag(&finished.image, &name, annotations)?;
+    session
+        .store
+        .tag(&finished.image, &name, origin.annotations())?;
     drop(guard);
     for output in &outputs {
         session.write(&finished.image, output, Some(&name))?;
         session.ui.status(&format!("wrote {output}"));
+    }
+    if let Some(written_out) = &written_out {
+        written_out.write(session)?;
     }
     text.push_str(&sizes(&label, &result_name, summary));
     session.ui.result(&value, &text)?;

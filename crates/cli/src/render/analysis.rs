@@ -128,10 +128,14 @@ fn layer_row(layer: &Layer) -> Vec<String> {
 fn cause_text(analysis: &Analysis, cause: &CauseBytes) -> String {
     let plural = if cause.files == 1 { "" } else { "s" };
     let mut text = format!(
-        "\n{:>8}  {} ({} file{plural})\n",
+        "\n{:>8}  {} ({} file{plural}{})\n",
         human(cause.bytes),
         cause.title,
-        cause.files
+        cause.files,
+        cause.compressed.map_or_else(String::new, |bytes| format!(
+            ", {} compressed",
+            human(bytes)
+        )),
     );
     for place in cause.places.iter().take(PLACES) {
         text.push_str(&format!(

@@ -78,7 +78,10 @@ fn results<'a>(
             "message": { "text": text },
             "locations": [location(analysis, &place.path, place.layer)],
             "partialFingerprints": { "place/v1": format!("{}:{}", cause.cause.name(), place.path) },
-            "properties": { "bytes": place.bytes, "files": place.files, "layer": place.layer },
+            "properties": {
+                "bytes": place.bytes, "compressed": place.compressed, "files": place.files,
+                "layer": place.layer,
+            },
         })
     })
 }

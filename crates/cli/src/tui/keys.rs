@@ -30,6 +30,10 @@ pub(super) const HELP: &[(&str, &str)] = &[
     ("Ctrl+M  m", "files: changed ones on and off"),
     ("Ctrl+U", "files: unchanged ones on and off"),
     ("Ctrl+B  b", "attributes on and off"),
+    (
+        "Mouse",
+        "click selects, again opens; wheel; Shift marks text",
+    ),
     ("?", "this help"),
     ("q  Ctrl+C", "leave"),
 ];

@@ -7,6 +7,7 @@ use jettison::analyze::Analysis;
 use layer::{NodeId, Tree};
 
 use super::history::{History, Mark, Moment};
+use super::mouse::Areas;
 
 /// Most rows that a filter gives; more are no help to anybody.
 const MOST_MATCHES: usize = 20_000;
@@ -64,6 +65,8 @@ pub(super) struct Model<'a> {
     pub(super) top: usize,
     /// Rows of the tree on the screen, as drawn last.
     pub(super) page: usize,
+    /// Where the lists are on the screen, as drawn last.
+    pub(super) areas: Areas,
 }
 
 /// A mark, to be kept in a set.
@@ -91,6 +94,7 @@ impl<'a> Model<'a> {
             row: 0,
             top: 0,
             page: 1,
+            areas: Areas::default(),
         };
         model.look();
         model

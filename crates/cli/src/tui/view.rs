@@ -23,6 +23,8 @@ const LOW: u16 = 16;
 pub(super) fn draw(frame: &mut Frame<'_>, model: &mut Model<'_>) {
     let [main, bottom] =
         Layout::vertical([Constraint::Min(0), Constraint::Length(1)]).areas(frame.area());
+    // What is not drawn cannot be clicked.
+    model.areas = super::mouse::Areas::default();
     if main.width < NARROW {
         match model.pane {
             Pane::Layers => draw_left(frame, model, main),
@@ -40,7 +42,7 @@ pub(super) fn draw(frame: &mut Frame<'_>, model: &mut Model<'_>) {
     }
 }
 
-fn draw_left(frame: &mut Frame<'_>, model: &Model<'_>, area: Rect) {
+fn draw_left(frame: &mut Frame<'_>, model: &mut Model<'_>, area: Rect) {
     if area.height < LOW {
         draw_layers(frame, model, area);
         return;
@@ -69,7 +71,17 @@ fn block(title: &str, active: bool) -> Block<'static> {
         .border_style(style)
 }
 
-fn draw_layers(frame: &mut Frame<'_>, model: &Model<'_>, area: Rect) {
+/// An area without its first lines.
+fn below(area: Rect, lines: u16) -> Rect {
+    let lines = lines.min(area.height);
+    Rect {
+        y: area.y + lines,
+        height: area.height - lines,
+        ..area
+    }
+}
+
+fn draw_layers(frame: &mut Frame<'_>, model: &mut Model<'_>, area: Rect) {
     let title = if model.aggregated {
         "Layers, all changes so far"
     } else {
@@ -84,6 +96,8 @@ fn draw_layers(frame: &mut Frame<'_>, model: &Model<'_>, area: Rect) {
     )];
     let room = usize::from(inner.height.saturating_sub(1)).max(1);
     let first = model.layer.saturating_sub(room - 1);
+    model.areas.first_layer = first;
+    model.areas.layers = below(inner, 1);
     for layer in model.analysis.layers.iter().skip(first).take(room) {
         let text = format!(
             "{:>3} {:>8}  {}",
@@ -184,6 +198,7 @@ fn draw_files(frame: &mut Frame<'_>, model: &mut Model<'_>, area: Rect) {
     let attributes = model.attributes && inner.width >= ATTRIBUTES;
     let head = u16::from(attributes && inner.height > 2);
     let room = usize::from(inner.height - head.min(inner.height));
+    model.areas.files = below(inner, head);
     model.page = room.max(1);
     if model.row < model.top {
         model.top = model.row;

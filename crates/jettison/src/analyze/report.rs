@@ -111,6 +111,9 @@ pub struct CauseBytes {
     pub hidden: bool,
     /// Bytes that would be saved.
     pub bytes: u64,
+    /// What they take of the compressed layers; nothing where those are not compressed.
+    #[serde(default)]
+    pub compressed: Option<u64>,
     /// Files.
     pub files: u64,
     /// What saves them.
@@ -131,6 +134,9 @@ pub struct Place {
     pub path: String,
     /// Bytes that would be saved there.
     pub bytes: u64,
+    /// What they take of the compressed layers; nothing where those are not compressed.
+    #[serde(default)]
+    pub compressed: Option<u64>,
     /// Files.
     pub files: u64,
     /// The layer that brought most of the bytes.

@@ -3,6 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
 
+use image::Survey;
 use layer::{NodeId, Tree, display};
 
 use super::cause::CAUSES;
@@ -184,8 +185,15 @@ pub(super) fn files(tree: &Tree, installed: &Installed, most: usize) -> Vec<File
         .collect()
 }
 
-/// Sums finds by cause and by place.
-pub(super) fn causes(tree: &Tree, finds: &[Find], most: usize) -> Vec<CauseBytes> {
+/// Sums finds by cause and by place; what they take compressed, if layers are.
+pub(super) fn causes(
+    survey: &Survey,
+    compressed: bool,
+    finds: &[Find],
+    most: usize,
+) -> Vec<CauseBytes> {
+    let tree = &survey.files.tree;
+    let stored = |find: &Find| stored(survey, find);
     let mut by_cause: BTreeMap<_, Vec<&Find>> = BTreeMap::new();
     for find in finds {
         by_cause.entry(find.cause).or_default().push(find);
@@ -194,7 +202,11 @@ pub(super) fn causes(tree: &Tree, finds: &[Find], most: usize) -> Vec<CauseBytes
         .iter()
         .filter_map(|cause| Some((cause, by_cause.remove(cause)?)))
         .map(|(cause, mut finds)| {
-            let places = places(tree, &finds, most);
+            let mut places = places(tree, &finds, most, stored);
+            if !compressed {
+                places.iter_mut().for_each(|place| place.compressed = None);
+            }
+            let taken: f64 = finds.iter().map(|find| stored(find)).sum();
             finds.sort_unstable_by_key(|find| (Reverse(find.bytes), find.node));
             let (bytes, count) = (finds.iter().map(|f| f.bytes).sum(), finds.len());
             let items = finds.into_iter().take(most).map(|find| Item {
@@ -209,6 +221,7 @@ pub(super) fn causes(tree: &Tree, finds: &[Find], most: usize) -> Vec<CauseBytes
                 title: cause.title().to_owned(),
                 hidden: cause.is_hidden(),
                 bytes,
+                compressed: compressed.then_some(taken.round() as u64),
                 files: count as u64,
                 remedy: cause.remedy().to_owned(),
                 places,
@@ -219,9 +232,18 @@ pub(super) fn causes(tree: &Tree, finds: &[Find], most: usize) -> Vec<CauseBytes
         .collect()
 }
 
+/// Bytes of the blobs that a find would save: all that its file takes, or its share of that.
+fn stored(survey: &Survey, find: &Find) -> f64 {
+    let tree = &survey.files.tree;
+    let Some(content) = tree.content(find.node).filter(|content| content.size > 0) else {
+        return 0.0;
+    };
+    survey.stored(content) * find.bytes as f64 / content.size as f64
+}
+
 /// Finds together by directory, largest first.
-fn places(tree: &Tree, finds: &[&Find], most: usize) -> Vec<Place> {
-    let mut sums: HashMap<NodeId, (u64, u64, ByLayer)> = HashMap::new();
+fn places(tree: &Tree, finds: &[&Find], most: usize, stored: impl Fn(&Find) -> f64) -> Vec<Place> {
+    let mut sums: HashMap<NodeId, (u64, u64, ByLayer, f64)> = HashMap::new();
     for find in finds {
         let place = if find.cause.is_hidden() {
             hidden_place(tree, find)
@@ -232,19 +254,21 @@ fn places(tree: &Tree, finds: &[&Find], most: usize) -> Vec<Place> {
         sum.0 += find.bytes;
         sum.1 += 1;
         sum.2.add(content_layer(tree, find.node), find.bytes);
+        sum.3 += stored(find);
     }
-    let mut places: Vec<(NodeId, (u64, u64, ByLayer))> = sums.into_iter().collect();
+    let mut places: Vec<(NodeId, (u64, u64, ByLayer, f64))> = sums.into_iter().collect();
     places.sort_unstable_by_key(|(node, (bytes, ..))| (Reverse(*bytes), *node));
     places.truncate(most);
     places
         .into_iter()
-        .map(|(node, (bytes, files, layers))| Place {
+        .map(|(node, (bytes, files, layers, taken))| Place {
             path: if tree.is_directory(node) && node != tree.root() {
                 format!("{}/", shown(tree, node))
             } else {
                 shown(tree, node)
             },
             bytes,
+            compressed: Some(taken.round() as u64),
             files,
             layer: layers.largest(),
         })

@@ -220,7 +220,7 @@ pub(super) fn unpack(
         .keep();
     let options = Options {
         owners: stage.build.owners == Owners::Real,
-        devices: false,
+        devices: makes_devices(work.path()),
         threads: layer::unpack::processors(),
     };
     write_tree(&tree, &Contents::new(vec![slice]), &root, options, |_| true)
@@ -233,6 +233,16 @@ pub(super) fn unpack(
     };
     writer.copy(&source, &item, &to, &Ignore::default())?;
     Ok(true)
+}
+
+/// Returns whether this process may make device nodes: real root, as a rule, and nobody else.
+/// Others leave them out, since run time environments bring their own.
+fn makes_devices(directory: &Path) -> bool {
+    let path = directory.join("device");
+    let null = rustix::fs::makedev(1, 3);
+    let kind = rustix::fs::FileType::CharacterDevice;
+    let made = rustix::fs::mknodat(rustix::fs::CWD, &path, kind, rustix::fs::Mode::RUSR, null);
+    made.is_ok() && fs::remove_file(&path).is_ok()
 }
 
 fn tree_of(root: PathBuf, owners: Option<Owners>) -> Tree {
