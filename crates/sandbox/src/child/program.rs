@@ -55,7 +55,7 @@ pub(super) fn run(
     // Not yet as the user, who may be unable to reach it: docker does not mind.
     rustix::process::chdir(&*program.directory).map_err(Failure::at(Step::Directory))?;
     for (resource, limit) in &program.limits {
-        rustix::process::setrlimit(*resource, limit.clone()).map_err(Failure::at(Step::Limits))?;
+        rustix::process::setrlimit(*resource, *limit).map_err(Failure::at(Step::Limits))?;
     }
     if let Some(identity) = &program.identity {
         limit_capabilities().map_err(Failure::at(Step::Bounding))?;
