@@ -202,10 +202,42 @@ fn a_probe_that_fails_on_the_original_is_a_mistake() {
         (&["--exec", "a | b"], "needs a shell"),
     ] {
         // The last --timeout counts, so the one of the table comes after.
-        let outcome = environment.run(&[&["verify", "web:1", "web:1"], probe].concat());
+        let verify = ["verify", "--timeout", "6", "web:1", "web:1"];
+        let outcome = environment.run(&[&verify, probe].concat());
         assert_eq!(outcome.code, 2, "{outcome}");
         assert!(outcome.stderr.contains(reason), "{reason}: {outcome}");
     }
+}
+
+#[test]
+fn what_is_not_ready_is_asked_again() {
+    let Some(root) = root() else { return };
+    // The third request is the first that is answered; so is the third command.
+    let web = root
+        .file("www/index.html", "x")
+        .executable(
+            "www/cgi-bin/late",
+            "#!/bin/sh\nread -r n < /tmp/asked; echo $((n + 1)) > /tmp/asked\n\
+             if [ ${n:-0} -lt 2 ]; then echo 'Status: 502 Bad Gateway'; fi\n\
+             echo Content-Type: text/plain\necho\necho answer\n",
+        )
+        .executable(
+            "bin/late",
+            "#!/bin/sh\nread -r n < /tmp/run; echo $((n + 1)) > /tmp/run; [ ${n:-0} -ge 2 ]\n",
+        );
+    let environment = Environment::new(env!("CARGO_BIN_EXE_jettison"));
+    import(&environment, &web, "late:1", SERVER);
+    let probes = ["--http", "/cgi-bin/late", "--exec", "late"];
+    let outcome = verify(&environment, &[&["late:1", "late:1"][..], &probes].concat()).done();
+    assert_eq!(
+        lines(&outcome),
+        [
+            "PASS  start: listens on 8080",
+            "PASS  http GET :8080/cgi-bin/late: HTTP 200",
+            "PASS  exec late: exit code 0",
+            "PASS  stay up: still runs",
+        ]
+    );
 }
 
 #[test]

@@ -10,12 +10,14 @@
 //!   interpreter (`language`, `runtime`);
 //! - settings: the paths that they name (`text`);
 //! - packages: the data of the packages that programs come from (`package`);
+//! - what the image's author put there (`authored`);
 //! - what was seen while the image ran (`traced`);
 //! - the system: directories, users, what a run time environment expects (`system`).
 //!
 //! Nothing of the image is run here. No rule asks for the name of a program; rules
 //! state facts of a library or a language, true for all who use it.
 
+mod authored;
 mod collector;
 mod command;
 pub mod decision;
@@ -26,12 +28,14 @@ mod graph;
 mod language;
 mod level;
 mod locale;
+mod login;
 mod package;
 mod program;
 mod roots;
 mod runtime;
 mod script;
 mod spoken;
+mod started;
 mod system;
 mod text;
 mod traced;
@@ -158,6 +162,8 @@ pub fn compute(input: &Input<'_>) -> Result<Closure, Error> {
     roots::add(&mut collector)?;
     system::add(&mut collector);
     collector.run()?;
+    authored::add(&mut collector);
+    collector.run()?;
     // Afterwards, since a chain of reasons says more than that a file was opened.
     traced::add(&mut collector);
     collector.run()?;
@@ -171,6 +177,9 @@ pub fn compute(input: &Input<'_>) -> Result<Closure, Error> {
     language::settle(&mut collector)?;
     if options.level == Level::Package {
         package::complete(&mut collector)?;
+    }
+    if options.level != Level::Traced {
+        package::other_names(&mut collector)?;
     }
     locale::add(&mut collector);
     Ok(collector.finish())

@@ -4,8 +4,8 @@
 //! `/bin/sh -c #(nop)  CMD …` and `|1 KEY=value /bin/sh -c …`, BuildKit appends
 //! `# buildkit`. Shown is what stood in the Dockerfile, as far as it is known.
 
-use image::Image;
 use image::config::HistoryEntry;
+use image::{Config, Image};
 
 /// What made one layer.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -23,13 +23,20 @@ pub struct Instruction {
 /// Where the history has fewer entries with a layer than there are layers, it
 /// is the later layers that have theirs: tools that flatten a base lose its history.
 pub fn of_layers(image: &Image) -> Vec<Instruction> {
-    let history = image.config().history();
+    of_history(&image.config().history(), image.layers().len())
+}
+
+/// The same, for all that is known of an image by its config.
+pub fn of_config(config: &Config) -> Vec<Instruction> {
+    of_history(&config.history(), config.diff_ids().len())
+}
+
+fn of_history(history: &[HistoryEntry], count: usize) -> Vec<Instruction> {
     let made: Vec<(usize, &HistoryEntry)> = history
         .iter()
         .enumerate()
         .filter(|(_, entry)| !entry.empty_layer)
         .collect();
-    let count = image.layers().len();
     let unknown = count.saturating_sub(made.len());
     let extra = made.len().saturating_sub(count);
     let known = made.iter().skip(extra).map(|(at, entry)| Instruction {

@@ -139,6 +139,10 @@ fn last_lines(log: &[String]) -> String {
     format!("; its last output:{lines}")
 }
 
+/// The second image has at least so long to answer, and at least [`SLOWER`] times as long as the original took.
+const AT_LEAST: Duration = Duration::from_secs(1);
+const SLOWER: u32 = 10;
+
 /// Name of the part of a proof that is not a probe: starting, and staying up.
 const START: &str = "start";
 const END: &str = "stay up";
@@ -302,15 +306,16 @@ impl<'a> Proof<'a> {
             wait_for_end(&mut first, beside);
         }
         self.surroundings.progress.begin("asking", None);
-        let questions = self.questions(&first);
+        let questions = self.questions(&mut first);
         for probe in &questions {
-            self.put(&mut first, probe)?;
+            self.put(&mut first, probe, self.plan.timeout)?;
             let asked = first.answers.last();
             if let Some(reason) = asked.and_then(|asked| asked.answer.mistake(probe)) {
                 return Err(first.mistake(&probe.name(), reason));
             }
+            let limit = asked.map_or(AT_LEAST, |asked| self.limit(asked.elapsed));
             if let Some(beside) = &mut beside {
-                self.put(beside, probe)?;
+                self.put(beside, probe, limit)?;
             }
         }
         let record = first.record(None, self.plan.timeout);
@@ -384,8 +389,10 @@ impl<'a> Proof<'a> {
                     wait_for_end(&mut expected.interview, &other);
                     expected.record.start.clone_from(&expected.interview.start);
                 }
-                for probe in &expected.questions {
-                    self.put(&mut other, probe)?;
+                for (number, probe) in expected.questions.iter().enumerate() {
+                    let asked = expected.record.answers.get(number);
+                    let limit = asked.map_or(AT_LEAST, |asked| self.limit(asked.elapsed));
+                    self.put(&mut other, probe, limit)?;
                 }
                 other
             }
@@ -420,19 +427,35 @@ impl<'a> Proof<'a> {
         };
     }
 
-    /// Asks one thing, if the container has started.
-    fn put(&self, interview: &mut Interview<'_>, probe: &Probe) -> Result<(), Error> {
+    /// Returns how long the second image may take until it answers as wanted.
+    fn limit(&self, original: Duration) -> Duration {
+        AT_LEAST.max(original * SLOWER).min(self.plan.timeout)
+    }
+
+    /// Asks one thing, if the container has started; for at most `limit` again while the answer is that it is
+    /// not ready: what listens first is often not what does the work.
+    fn put(
+        &self,
+        interview: &mut Interview<'_>,
+        probe: &Probe,
+        limit: Duration,
+    ) -> Result<(), Error> {
         if interview.start.is_err() {
             return Ok(());
         }
         let began = Instant::now();
-        let answer = ask::ask(
-            &mut interview.side,
-            probe,
-            self.surroundings,
-            self.plan.timeout,
-        )
-        .map_err(|source| interview.subject.error(source))?;
+        let mut pause = Duration::from_millis(20);
+        let answer = loop {
+            let timeout = self.plan.timeout;
+            let answer = ask::ask(&mut interview.side, probe, self.surroundings, timeout)
+                .map_err(|source| interview.subject.error(source))?;
+            let lives = interview.side.alive().is_some();
+            if !lives || began.elapsed() + pause > answer.patience(probe, limit) {
+                break answer;
+            }
+            std::thread::sleep(pause);
+            pause = (pause * 2).min(Duration::from_millis(500));
+        };
         interview.answers.push(Asked {
             probe: probe.clone(),
             answer,
@@ -442,16 +465,12 @@ impl<'a> Proof<'a> {
     }
 
     /// What the original is asked: the probes, a request without a port once for each that speaks HTTP.
-    fn questions(&self, original: &Interview<'_>) -> Vec<Probe> {
+    fn questions(&self, original: &mut Interview<'_>) -> Vec<Probe> {
         let exposed = exposed_tcp_ports(original.subject.image);
-        let listening = original
-            .start
-            .as_ref()
-            .map_or(&[][..], |ready| &ready.ports);
-        let candidates = if exposed.is_empty() {
-            listening
-        } else {
-            &exposed
+        let listening = original.start.as_ref().map(|ready| ready.ports.clone());
+        let candidates = match exposed.is_empty() {
+            true => &listening.unwrap_or_default(),
+            false => &exposed,
         };
         let default = [Probe::http(http::Request::get("/"))];
         let implied = self.plan.probes.is_empty();
@@ -461,8 +480,15 @@ impl<'a> Proof<'a> {
         for probe in probes {
             match &probe.request {
                 Request::Http(request) if request.port.is_none() => {
-                    let ports =
-                        speaking.get_or_insert_with(|| ask::http_ports(&original.side, candidates));
+                    let ports = speaking.get_or_insert_with(|| {
+                        // Somebody says that there is one: it may accept connections before it answers.
+                        let patience = if implied {
+                            Duration::ZERO
+                        } else {
+                            self.plan.timeout
+                        };
+                        ask::http_ports(&mut original.side, candidates, patience)
+                    });
                     for port in ports.iter() {
                         let mut request = request.clone();
                         request.port = Some(*port);

@@ -1,86 +1,15 @@
 //! What is kept, and why, of small images: each test compares the whole list of
 //! files that stay.
 
-use std::collections::BTreeSet;
+mod kept;
 
-use image::{Config, FileSystem};
-use jettison::closure::{self, Error, Options};
-use jettison::packages::PackageDb;
-use layer::NodeId;
+use jettison::closure::{Error, Options};
+use kept::{base, program};
 use testkit::elf;
 use testkit::tree::Builder;
 
-const LOADER: &str = "/lib64/ld-linux-x86-64.so.2";
-
-/// A system with a loader, a C library and a shell.
-fn base() -> Builder {
-    Builder::new()
-        .executable(
-            LOADER,
-            elf::Builder::library()
-                .soname("ld-linux-x86-64.so.2")
-                .build(),
-        )
-        .file(
-            "lib/libc.so.6",
-            elf::Builder::library().soname("libc.so.6").build(),
-        )
-        .executable("bin/sh", program().build())
-        .directory("tmp")
-        .mode(0o1777)
-}
-
-fn program() -> elf::Builder {
-    elf::Builder::program()
-        .interpreter(LOADER)
-        .needed("libc.so.6")
-}
-
-fn config(json: &str) -> Config {
-    let text = format!(
-        r#"{{"os":"linux","architecture":"amd64","config":{json},"rootfs":{{"type":"layers","diff_ids":[]}}}}"#
-    );
-    Config::parse(text.into_bytes()).expect("the test's config is valid")
-}
-
-/// Returns the kept files and links with their reasons, sorted, one on a line;
-/// directories and the loader's chain are left out.
 fn kept(image: &Builder, json: &str, options: &Options) -> Result<String, Error> {
-    let built = image.build();
-    let files = FileSystem {
-        tree: built.tree,
-        contents: built.contents,
-        unpacked: 0,
-    };
-    let tree = &files.tree;
-    let packages = PackageDb::read(tree, &files.contents).expect("the databases can be read");
-    let config = config(json);
-    let input = closure::Input {
-        files: &files,
-        config: &config,
-        packages: &packages,
-        options,
-        trace: None,
-        repairs: &BTreeSet::new(),
-    };
-    let closure = closure::compute(&input)?;
-    let is_file = |node: &NodeId| !tree.is_directory(*node) && closure.graph.keeps(*node);
-    let common = ["/lib64/ld-linux-x86-64.so.2", "/lib/libc.so.6"];
-    Ok(tree
-        .walk(tree.root())
-        .filter(is_file)
-        .map(|node| {
-            (
-                String::from_utf8_lossy(&tree.absolute(node)).into_owned(),
-                node,
-            )
-        })
-        .filter(|(path, _)| !common.contains(&path.as_str()))
-        .filter_map(|(path, node)| {
-            let reason = closure.graph.reason(node)?.evidence.name();
-            Some(format!("{path} {reason}\n"))
-        })
-        .collect())
+    kept::kept(vec![image.tar()], &[], json, options)
 }
 
 fn kept_by_default(image: &Builder, json: &str) -> String {

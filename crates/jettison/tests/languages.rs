@@ -382,6 +382,29 @@ fn programs_and_libraries_that_sources_name_stay() {
 }
 
 #[test]
+fn programs_that_only_the_installed_starts_stay_with_their_distribution() {
+    let environment = |source: &str, text: &str| {
+        let image = python().file("app/main.py", source);
+        let image = distribution(image, SITE, "aa", "", &[("aa.py", text)]);
+        let script = "#!/usr/bin/python3\nimport tool\n";
+        distribution(
+            image,
+            SITE,
+            "tool",
+            "",
+            &[("tool.py", ""), ("../../../bin/tool", script)],
+        )
+        .executable("usr/bin/tool", script)
+    };
+    let runs = "import subprocess\nsubprocess.run(['tool'])\n";
+    assert_eq!(
+        distributions(&environment("import aa\n", runs), RUN),
+        ["aa"]
+    );
+    assert_eq!(distributions(&environment(runs, ""), RUN), ["tool"]);
+}
+
+#[test]
 fn modules_stay_where_nothing_runs_them() {
     let image = base().executable("app/server", program().build());
     let image = distribution(image, "app/site-packages", "a", "", &[("a.py", "")]);

@@ -432,7 +432,11 @@ impl<'a> Collector<'a> {
         match tree.kind(node) {
             NodeKind::Symlink(target) => {
                 let target = target.to_vec();
-                self.keep_path(tree.parent(node), &target, Some(node), Evidence::Symlink);
+                let found =
+                    self.keep_path(tree.parent(node), &target, Some(node), Evidence::Symlink);
+                if let Some(found) = found {
+                    super::directories::keep_linked(self, node, found);
+                }
                 Ok(())
             }
             NodeKind::File(content) if content.size > 0 => {

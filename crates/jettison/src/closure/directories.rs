@@ -83,7 +83,6 @@ const SHARED: &[&str] = &[
     "usr/src",
     "usr/local/*",
     "usr/local/share/*",
-    "usr/src/*",
     "usr/lib/*-linux-*",
     "lib/*-linux-*",
     "usr/lib/*-linux-*/pkgconfig",
@@ -183,6 +182,14 @@ pub(super) fn keep_mentioned(
         return;
     }
     let is_directory = tree.is_directory(found.node);
+    // The C library's own directory of character sets stands in all that it is part of; which of them
+    // are needed, `gconv` knows.
+    if is_directory
+        && tree.child(found.node, b"gconv-modules").is_some()
+        && caller.evidence == Evidence::Path
+    {
+        return;
+    }
     if !is_directory && (!is_wanted(tree, found.node) || is_base_tool(collector, &found, caller)) {
         return;
     }
@@ -219,8 +226,8 @@ pub(super) fn keep_mentioned(
             .from
             .is_none_or(|from| collector.is_kept_for_certain(from))
             && tree
-                .children(found.node)
-                .into_iter()
+                .walk(found.node)
+                .filter(|node| !tree.is_directory(*node))
                 .all(|node| collector.is_unpackaged(node));
         let edge = Edge {
             evidence: match own {
@@ -397,6 +404,35 @@ pub(super) fn keep_own(collector: &mut Collector<'_>, top: NodeId, edge: &Edge) 
             }
         }
     }
+}
+
+/// Keeps what is in a directory to which a link leads that is part of something kept whole:
+/// distributions put data of modules below `/usr/share`, and a link in its place
+/// (FHS 3.0, 4.11 "architecture-independent data"). A link that is merely on the way says nothing.
+pub(super) fn keep_linked(collector: &mut Collector<'_>, link: NodeId, target: NodeId) {
+    let tree = collector.tree();
+    let part_of_whole = collector.graph.reason(link).is_some_and(|edge| {
+        matches!(
+            edge.evidence,
+            Evidence::Module | Evidence::Application | Evidence::PluginDir | Evidence::Package
+        )
+    });
+    let mut above = std::iter::successors(Some(link), |node| {
+        (*node != tree.root()).then(|| tree.parent(*node))
+    });
+    if !part_of_whole
+        || !tree.is_directory(target)
+        || is_shared(tree, target)
+        || above.any(|node| node == target)
+    {
+        return;
+    }
+    let edge = Edge {
+        from: Some(link),
+        evidence: Evidence::PluginDir,
+        detail: String::from_utf8_lossy(&tree.absolute(target)).into_owned(),
+    };
+    collector.keep_below(target, &edge, |node| is_wanted(tree, node));
 }
 
 /// Directories into which package managers of languages put what others wrote:

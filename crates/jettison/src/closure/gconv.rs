@@ -35,8 +35,11 @@ pub(super) fn keep(
     node: NodeId,
     object: &Object,
     names: &BTreeSet<Vec<u8>>,
+    is_shell: bool,
 ) {
-    let is_program = object.interpreter.is_some() && collector.is_kept_for_certain(node);
+    // A shell converts what it writes as `$'\u00e4'` to the character set of the locale.
+    let is_program =
+        !is_shell && object.interpreter.is_some() && collector.is_kept_for_certain(node);
     for modules in directories(collector) {
         let tree = collector.tree();
         let evidence = Evidence::Gconv;

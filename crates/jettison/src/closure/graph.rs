@@ -33,6 +33,8 @@ pub enum Evidence {
     Symlink,
     /// In the directory that the user put a program into.
     Application,
+    /// The author of the image copied it there, or had it made where data belongs.
+    Authored,
     /// A command that a script may call.
     ScriptCommand,
     /// A command that stands in a program which can start others.
@@ -75,6 +77,7 @@ impl Evidence {
             Self::ConfigUser => "config-user",
             Self::Symlink => "symlink",
             Self::Application => "application",
+            Self::Authored => "authored",
             Self::ScriptCommand => "script-command",
             Self::Spawn => "spawn",
             Self::Path => "path",

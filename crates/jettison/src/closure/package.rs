@@ -100,9 +100,22 @@ pub(super) fn keep_data(
             Some(program) if collector.interpreter(program) == Script::No => {
                 offer(collector, program, &[*node], None);
             }
+            // A command of what a language installs as one: it stays if that is needed.
+            Some(program) if program != *node && is_held(collector, program) => {
+                collector.optional.push(Optional {
+                    node: *node,
+                    interpreter: program,
+                    edge: edge.clone(),
+                });
+            }
             _ => collector.keep(*node, edge.clone()),
         }
     }
+}
+
+fn is_held(collector: &Collector<'_>, program: NodeId) -> bool {
+    let units = &collector.units;
+    units.of(program).is_some_and(|unit| !units.is_selected(unit))
 }
 
 /// Returns the program that users start by the name of a file or link.
@@ -130,11 +143,13 @@ pub(super) fn offer(
 }
 
 /// Keeps a program whose name is a word in another one. Of what every system has, and of what was
-/// built from the same source, words say little: it stays only where it costs next to nothing.
+/// built from the same source, words say little: it stays only where it costs next to nothing. So it is
+/// with `cheap_only`.
 pub(super) fn word_found(
     collector: &mut Collector<'_>,
     name: &[u8],
     caller: super::command::Caller<'_>,
+    cheap_only: bool,
 ) {
     let Some((_, found)) = collector.find_command(name) else {
         return;
@@ -144,7 +159,10 @@ pub(super) fn word_found(
     let owner = packages.owner(found.node);
     let is_base = owner.is_some_and(|owner| collector.base.contains(&owner));
     let is_sibling = owner.is_some() && source(found.node) == caller.from.and_then(source);
-    if is_base || is_sibling {
+    if cheap_only && collector.interpreter(found.node) != Script::No {
+        return; // what a script costs, nobody knows before it is read
+    }
+    if cheap_only || is_base || is_sibling {
         offer(collector, found.node, &found.links, Some(caller.edge()));
     } else {
         collector.keep_command(name, caller);
@@ -171,11 +189,11 @@ pub(super) fn asked_for(collector: &mut Collector<'_>) {
             continue;
         }
         for node in packages.files(id) {
-            if !is_program_in_path(collector, *node) {
+            let Some(program) = program_of(collector, *node) else {
                 continue;
-            }
-            match collector.interpreter(*node) {
-                Script::No => offer(collector, *node, &[], None),
+            };
+            match collector.interpreter(program) {
+                Script::No => offer(collector, program, &[*node], None),
                 // Stays if its interpreter does.
                 Script::Of(interpreter) => collector.optional.push(Optional {
                     node: *node,
@@ -190,6 +208,40 @@ pub(super) fn asked_for(collector: &mut Collector<'_>) {
             }
         }
     }
+}
+
+/// Keeps the other names of kept programs in the directories of PATH, which cost nothing: programs look at
+/// the name that they are called by (`neato` is a link to `dot`, `identify` leads to ImageMagick by
+/// way of update-alternatives(1)).
+pub(super) fn other_names(collector: &mut Collector<'_>) -> Result<(), Error> {
+    let tree = collector.tree();
+    let directories: BTreeSet<NodeId> = collector
+        .path
+        .iter()
+        .filter_map(|path| Some(tree.resolve(path).ok()?.node))
+        .collect();
+    for directory in directories {
+        for link in tree.children(directory) {
+            if tree.link_target(link).is_none() || collector.graph.keeps(link) {
+                continue;
+            }
+            let Ok(found) = tree.resolve(&tree.absolute(link)) else {
+                continue;
+            };
+            if tree.content(found.node).is_none() || !collector.graph.keeps(found.node) {
+                continue;
+            }
+            for node in found.links {
+                let edge = Edge {
+                    from: Some(found.node),
+                    evidence: Evidence::Package,
+                    detail: "another name of it".to_owned(),
+                };
+                collector.keep_decided(node, edge);
+            }
+        }
+    }
+    collector.run()
 }
 
 /// Bytes that a companion may add.

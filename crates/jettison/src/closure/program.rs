@@ -32,6 +32,14 @@ pub(super) struct Sayings {
     places: BTreeSet<Vec<u8>>,
     /// First words of what could be command lines.
     commands: BTreeSet<Vec<u8>>,
+    /// The same, of an object that starts a shell by its path, and so may have it run what it says.
+    shell_commands: BTreeSet<Vec<u8>>,
+    /// Words after a pipe, in lines for a shell.
+    piped: BTreeSet<Vec<u8>>,
+    /// Whether it says where a shell is.
+    has_shell: bool,
+    /// Whether it is one: it knows the variable of `getopts` (POSIX, "Shell Command Language").
+    is_shell: bool,
     /// Variables of the environment that the image sets.
     variables: BTreeSet<Vec<u8>>,
     /// What could be names of character sets, of objects that convert between them.
@@ -88,6 +96,7 @@ pub(super) fn examine(collector: &mut Collector<'_>, node: NodeId) -> Result<(),
         };
         if first_time {
             let said = sayings.remove(&object_node).unwrap_or_default();
+            super::login::examine(collector, object_node, &object)?;
             follow(collector, object_node, &object, &said);
         }
     }
@@ -179,9 +188,27 @@ fn read_sayings(
         if let Some(word) = commands.word(text) {
             said.commands.insert(word.to_vec());
         }
+        if commands.lines && memchr::memmem::find(text, b"| ").is_some() {
+            let pipes = memchr::memmem::find_iter(text, b"| ");
+            said.piped.extend(
+                pipes
+                    .filter_map(|at| piped(&text[at..]))
+                    .map(<[u8]>::to_vec),
+            );
+        }
+        if commands.by_path && is_word(text) {
+            said.shell_commands.insert(text.to_vec());
+        }
+        said.has_shell |= text == b"/bin/sh";
+        said.is_shell |= text == b"OPTIND";
     });
     outcome.map_err(|error| collector.unreadable(node, std::io::Error::other(error)))?;
     if object.go || object.is_static() {
+        let outcome = strings::occurrences(file, &object.data, b"| ", |place| {
+            said.piped.extend(piped(place.from).map(<[u8]>::to_vec));
+            ControlFlow::Continue(())
+        });
+        outcome.map_err(|error| collector.unreadable(node, std::io::Error::other(error)))?;
         let outcome = strings::occurrences(file, &object.data, b"/", |place| {
             if let Some(path) = longest_path(collector, place.from) {
                 said.places.insert(path);
@@ -279,23 +306,32 @@ fn follow(collector: &mut Collector<'_>, node: NodeId, object: &Object, said: &S
         };
         directories::keep_mentioned(collector, root, path, caller);
     }
-    // A string is weak evidence: too weak for the tools of the base system, which
-    // know many words, and for what merely came along.
+    // A string is weak evidence: too weak for what merely came along. An interpreter starts what its scripts
+    // say; its own words are those of a language.
+    let is_interpreter = said.is_shell || !said.languages.is_empty();
+    let speaks = collector.is_kept_for_certain(node) && !is_interpreter;
+    let commands = speaks.then_some(&said.commands).into_iter().flatten();
     let packages = collector.input.packages;
     let is_base = packages
         .owner(node)
         .is_some_and(|owner| collector.base.contains(&owner));
-    // An interpreter starts what its scripts say; its own words are those of a language.
-    let speaks = collector.is_kept_for_certain(node) && !is_base && said.languages.is_empty();
-    let commands = speaks.then_some(&said.commands);
-    for name in commands.into_iter().flatten() {
+    // Such as `tar`, which has a shell start what it compresses with.
+    let by_shell = speaks && is_base && said.has_shell;
+    let shell_commands = by_shell.then_some(&said.shell_commands);
+    let strong = commands.map(|name| (name, is_base));
+    let cheap = shell_commands
+        .into_iter()
+        .chain(speaks.then_some(&said.piped));
+    let cheap = cheap.flatten().map(|name| (name, true));
+    for (name, cheap_only) in strong.chain(cheap) {
         let detail = String::from_utf8_lossy(name).into_owned();
         let caller = Caller {
             from: Some(node),
             evidence: Evidence::Spawn,
             detail: &detail,
         };
-        super::package::word_found(collector, name, caller);
+        // The tools of the base system know many words: only next to nothing stays by them.
+        super::package::word_found(collector, name, caller, cheap_only);
     }
     for name in &said.variables {
         let Some(value) = collector.environment.get(name).cloned() else {
@@ -312,7 +348,7 @@ fn follow(collector: &mut Collector<'_>, node: NodeId, object: &Object, said: &S
         }
     }
     if object.imports.contains(b"iconv_open") {
-        gconv::keep(collector, node, object, &said.charsets);
+        gconv::keep(collector, node, object, &said.charsets, said.is_shell);
     }
     super::package::library_found(collector, node);
     for language in &said.languages {
@@ -327,6 +363,8 @@ struct Commands {
     lines: bool,
     /// It can start a program that PATH leads to.
     names: bool,
+    /// It can start a program by its path, such as a shell.
+    by_path: bool,
 }
 
 impl Commands {
@@ -342,6 +380,7 @@ impl Commands {
             // Libraries are full of words, and seldom start programs.
             names: object.interpreter.is_some()
                 && any(&["execvp", "execlp", "execvpe", "posix_spawnp"]),
+            by_path: object.interpreter.is_some() && any(&["execv", "execl", "execve", "execle"]),
         }
     }
 
@@ -352,6 +391,16 @@ impl Commands {
         let fits = self.lines && is_line || self.names && word.len() == text.len();
         (fits && is_word(word)).then_some(word)
     }
+}
+
+/// Returns the program of `| program …`, which a shell would start.
+fn piped(text: &[u8]) -> Option<&[u8]> {
+    let text = text.strip_prefix(b"| ")?;
+    let end = text
+        .iter()
+        .position(|b| !(b.is_ascii_alphanumeric() || *b == b'-'))?;
+    let word = &text[..end];
+    (is_word(word) && b" |\0\n".contains(&text[end])).then_some(word)
 }
 
 /// Returns whether a text could be the name of a file.

@@ -18,6 +18,12 @@ pub(super) fn examine(
         return Ok(());
     };
     if !collector.is_kept_for_certain(node) {
+        let authored = collector.graph.reason(node).map(|edge| edge.evidence);
+        if authored == Some(Evidence::Authored)
+            && let Some(dialect) = Dialect::of(&shebang.interpreter)
+        {
+            offer_commands(collector, node, dialect)?;
+        }
         return Ok(()); // it came along with its interpreter, or is only read
     }
     let shown = String::from_utf8_lossy(&shebang.interpreter).into_owned();
@@ -107,6 +113,27 @@ pub(super) fn examine_part(collector: &mut Collector<'_>, node: NodeId) -> Resul
         read(collector, node, dialect)?;
     }
     Ok(true)
+}
+
+/// The author's script may be run by something that finds it by itself, such as a hook: commands
+/// that cost next to nothing stay with it.
+fn offer_commands(
+    collector: &mut Collector<'_>,
+    node: NodeId,
+    dialect: Dialect,
+) -> Result<(), Error> {
+    let text = collector.read(node, script::MAX_SCRIPT as u64)?;
+    let facts = script::analyze_with(&text, dialect, &environment(collector));
+    for name in &facts.commands {
+        let detail = String::from_utf8_lossy(name).into_owned();
+        let caller = Caller {
+            from: Some(node),
+            evidence: Evidence::Spawn,
+            detail: &detail,
+        };
+        super::package::word_found(collector, name, caller, true);
+    }
+    Ok(())
 }
 
 fn read(collector: &mut Collector<'_>, node: NodeId, dialect: Dialect) -> Result<(), Error> {

@@ -50,6 +50,8 @@ pub(super) fn examine(
     let tree = collector.tree();
     let path = tree.path(node);
     let is_setting = (path.starts_with(b"etc/")
+        || path.starts_with(b"var/spool/cron/")
+        || tree.name(node) == b"Procfile"
         || ENDINGS
             .iter()
             .any(|ending| path.ends_with(ending.as_bytes())))
@@ -60,7 +62,7 @@ pub(super) fn examine(
     let text = collector.read(node, LARGEST)?;
     keep_paths(collector, node, &text);
     keep_relative_paths(collector, node, &text);
-    Ok(())
+    super::started::examine(collector, node, &text)
 }
 
 /// Keeps the files that relative paths in a setting lead to, from the directory of the setting or one

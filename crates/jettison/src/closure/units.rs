@@ -153,8 +153,19 @@ pub(super) fn holds(collector: &mut Collector<'_>, node: NodeId, edge: &Edge) ->
     if unit.selected || units.released.contains(&unit.owner) || level == Level::Traced {
         return false;
     }
+    // The application knows what it starts. What was installed names programs for its own
+    // development, and for systems of all kinds.
+    let packages = collector.input.packages;
+    let is_application = edge.from.is_none_or(|from| {
+        let installed = packages.owner(from).is_some() || units.of(from).is_some();
+        !installed && collector.is_kept_for_certain(from)
+    });
     match edge.evidence {
         Evidence::Include | Evidence::Needed | Evidence::Dlopen => false,
+        Evidence::Spawn if !is_application => {
+            hold(collector, node, edge);
+            true
+        }
         Evidence::Package if level == Level::Package => false,
         Evidence::Entrypoint
         | Evidence::Interpreter
@@ -176,14 +187,15 @@ pub(super) fn holds(collector: &mut Collector<'_>, node: NodeId, edge: &Edge) ->
             false
         }
         _ => {
-            collector
-                .units
-                .held
-                .entry(node)
-                .or_insert_with(|| edge.clone());
+            hold(collector, node, edge);
             true
         }
     }
+}
+
+fn hold(collector: &mut Collector<'_>, node: NodeId, edge: &Edge) {
+    let held = &mut collector.units.held;
+    held.entry(node).or_insert_with(|| edge.clone());
 }
 
 /// Keeps all of a unit.

@@ -15,15 +15,18 @@ use crate::container;
 use crate::probe::http::{self, exchange};
 use crate::probe::{Command, Compare, Probe, Request, normalise, split_words};
 
-/// How long a port that refuses connections, or a server that says it is not ready (503), is asked again.
+/// How long a port that refuses connections is tried again, and something that fails is asked again.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// The same for a server that says it is not ready, if that would do as an answer.
+const UNLESS_IT_WILL_DO: Duration = Duration::from_secs(10);
 const INTERVAL: Duration = Duration::from_millis(50);
 /// How long a connection may take; within one machine that is a matter of scheduling.
 const CONNECT: Duration = Duration::from_secs(5);
 /// How long a port may take to show whether it speaks HTTP.
 const RECOGNISE: Duration = Duration::from_secs(5);
-/// HTTP: service unavailable.
-const UNAVAILABLE: u16 = 503;
+/// What a server says as long as it, or one behind it, is not ready: bad gateway, service unavailable,
+/// gateway timeout (RFC 9110, 15.6).
+const NOT_READY: [u16; 3] = [502, 503, 504];
 
 /// What came back.
 #[derive(Debug, Clone)]
@@ -55,6 +58,24 @@ impl Answer {
         Self {
             status: Status::None(reason.into()),
             parts: Vec::new(),
+        }
+    }
+
+    /// Returns how long it is worth asking again: something may listen before it can do its work.
+    /// `timeout` is for what is sure to be asked too early.
+    pub(super) fn patience(&self, probe: &Probe, timeout: Duration) -> Duration {
+        match (&self.status, &probe.request) {
+            (Status::Http(status), Request::Http(request)) if NOT_READY.contains(status) => {
+                match request.expect {
+                    http::Expect::Status(expected) if expected == *status => Duration::ZERO,
+                    http::Expect::Any => UNLESS_IT_WILL_DO.min(timeout),
+                    _ => timeout,
+                }
+            }
+            // A command that cannot be started will not be, and a port was waited for already.
+            (Status::None(_), _) => Duration::ZERO,
+            _ if self.mistake(probe).is_some() => PATIENCE.min(timeout),
+            _ => Duration::ZERO,
         }
     }
 
@@ -279,27 +300,19 @@ fn ask_http(
     request: &http::Request,
     timeout: Duration,
 ) -> Answer {
-    let began = Instant::now();
-    loop {
-        let answer = connect(container, port, PATIENCE)
-            .and_then(|connection| exchange_within(connection, request, timeout));
-        let unavailable = matches!(&answer, Ok(response) if response.status == UNAVAILABLE);
-        if unavailable && !request.expect.allows(UNAVAILABLE) && began.elapsed() < PATIENCE {
-            std::thread::sleep(INTERVAL);
-            continue;
-        }
-        return match answer {
-            Ok(response) => {
-                let headers = normalise::headers(&response.headers, request.method == "HEAD");
-                let body = comparable(&response.body);
-                let part = |name, text| Part { name, text };
-                Answer {
-                    status: Status::Http(response.status),
-                    parts: vec![part("headers", headers), part("body", body)],
-                }
+    let answer = connect(container, port, PATIENCE)
+        .and_then(|connection| exchange_within(connection, request, timeout));
+    match answer {
+        Ok(response) => {
+            let headers = normalise::headers(&response.headers, request.method == "HEAD");
+            let body = comparable(&response.body);
+            let part = |name, text| Part { name, text };
+            Answer {
+                status: Status::Http(response.status),
+                parts: vec![part("headers", headers), part("body", body)],
             }
-            Err(error) => Answer::none(format!("port {port} does not answer: {error}")),
-        };
+        }
+        Err(error) => Answer::none(format!("port {port} does not answer: {error}")),
     }
 }
 
@@ -387,15 +400,23 @@ pub(super) fn answers(container: &Container, port: u16, request: &http::Request)
         .is_ok_and(|response| response.status < 400)
 }
 
-/// Returns those ports that speak HTTP.
-pub(super) fn http_ports(side: &Side, ports: &[u16]) -> Vec<u16> {
-    let Some(running) = side.running() else {
-        return Vec::new();
-    };
-    let speaks = |port: &u16| {
-        connect(&running.container, *port, Duration::ZERO)
-            .and_then(|connection| exchange_within(connection, &http::Request::get("/"), RECOGNISE))
-            .is_ok()
-    };
-    ports.iter().copied().filter(speaks).collect()
+/// Returns those ports that speak HTTP; looks again for so long if none does.
+pub(super) fn http_ports(side: &mut Side, ports: &[u16], patience: Duration) -> Vec<u16> {
+    let began = Instant::now();
+    loop {
+        let Some(running) = side.alive() else {
+            return Vec::new();
+        };
+        let speaks = |port: &u16| {
+            let request = http::Request::get("/");
+            connect(&running.container, *port, Duration::ZERO)
+                .and_then(|connection| exchange_within(connection, &request, RECOGNISE))
+                .is_ok()
+        };
+        let found: Vec<u16> = ports.iter().copied().filter(speaks).collect();
+        if !found.is_empty() || began.elapsed() >= patience {
+            return found;
+        }
+        std::thread::sleep(INTERVAL);
+    }
 }

@@ -33,8 +33,11 @@ struct Item {
     seconds: f64,
 }
 
-/// Lists everything that an image did, in the same order for each.
-fn items(record: &Record) -> Vec<Item> {
+/// Lists everything that an image did, in the same order for each. Of the ports that listen those
+/// count that did so in the original when it was ready: others may open sooner or later.
+fn items(record: &Record, expected: &Record) -> Vec<Item> {
+    let first = expected.start.as_ref().map(|ready| ready.ports.as_slice());
+    let first = first.unwrap_or_default();
     let item = |name: &str, status: String, seconds| Item {
         name: name.to_owned(),
         status,
@@ -45,7 +48,8 @@ fn items(record: &Record) -> Vec<Item> {
     match &record.start {
         Err(reason) => items.push(item(START, reason.clone(), 0.0)),
         Ok(ready) => {
-            let ports: Vec<String> = ready.ports.iter().map(ToString::to_string).collect();
+            let ports = ready.ports.iter().filter(|port| first.contains(port));
+            let ports: Vec<String> = ports.map(ToString::to_string).collect();
             let status = match &ready.ended {
                 _ if ready.nothing => "no command".to_owned(),
                 Some((status, _)) => Status::Exit(*status).to_string(),
@@ -82,8 +86,8 @@ fn items(record: &Record) -> Vec<Item> {
 
 /// Compares the original with the other image.
 pub(super) fn records(expected: &Record, seen: &Record) -> Vec<Outcome> {
-    let seen = items(seen);
-    items(expected)
+    let seen = items(seen, expected);
+    items(expected, expected)
         .iter()
         .enumerate()
         .map(|(at, item)| {
@@ -149,7 +153,8 @@ fn difference(part: &'static str, original: &str, other: &str) -> Difference {
 /// those in lines that the original itself does not repeat. Both arguments are the original and the other.
 /// A status is not taken back: a program that fails now and then is no proof of anything.
 pub(super) fn confirm(outcomes: &mut [Outcome], first: [&Record; 2], again: [&Record; 2]) {
-    let [first, again] = [first, again].map(|records| records.map(items));
+    let [first, again] =
+        [first, again].map(|records| records.map(|record| items(record, records[0])));
     let differing = outcomes.iter_mut().enumerate();
     for (at, outcome) in differing.filter(|(_, outcome)| !outcome.same) {
         let text = |items: &[Item], part: &str| {

@@ -89,6 +89,17 @@ pub(super) fn wait(side: &mut Side, conditions: &Conditions<'_>) -> Result<Ready
             });
         }
         if elapsed > limit {
+            let ends = conditions
+                .reference
+                .is_some_and(|original| original.ended.is_some());
+            if ends && conditions.wait_for.is_empty() {
+                return Ok(Ready {
+                    ports: seen.0,
+                    ended: None,
+                    nothing: false,
+                    elapsed,
+                });
+            }
             return Err(observed.missing(conditions));
         }
         side.wait(INTERVAL);
@@ -131,6 +142,8 @@ impl Observed<'_> {
         }
         let all = |wanted: &[u16]| wanted.iter().all(|port| self.ports.contains(port));
         match conditions.reference {
+            // What does its work and ends is waited for; how long that takes varies.
+            Some(original) if original.ended.is_some() => false,
             Some(original) if original.ports.is_empty() => self.elapsed >= original.elapsed,
             Some(original) => all(&original.ports),
             None if conditions.exposed.is_empty() => {

@@ -25,6 +25,9 @@ use source::Mentions;
 /// Sources above this size are data.
 const LARGEST: u64 = 4 << 20;
 
+/// Interpreters are smaller.
+const LARGEST_OBJECT: u64 = 32 << 20;
+
 /// Below these, files are found by the name of a module: Debian's Perl policy 2.3, and
 /// `perl -V` of Fedora, Alpine, and of Perl's own `./Configure`.
 const PLACES: &[&str] = &[
@@ -103,6 +106,8 @@ enum Reach {
 pub(in crate::closure) struct State {
     /// `@INC`, in order; empty as long as no interpreter is kept.
     include: Vec<NodeId>,
+    /// Directories of `@INC` that some interpreter does not look into.
+    partial: HashSet<NodeId>,
     /// Sources that were kept before there was an interpreter.
     waiting: Vec<NodeId>,
     /// Modules that a source speaks of, or that came with one.
@@ -134,6 +139,7 @@ impl Language for Perl {
                 collector.perl.include.push(directory);
             }
         }
+        note_partial(collector, interpreter);
         let mut said = Mentions::default();
         said.modules
             .extend(IMPLIED.iter().map(|name| name.as_bytes().to_vec()));
@@ -284,6 +290,28 @@ fn matching(collector: &Collector<'_>, place: &str) -> Vec<NodeId> {
     found
 }
 
+/// Debian's `/usr/bin/perl` looks into `perl-base`, where copies of what the base system
+/// needs lie; its `libperl.so`, which others embed, does not (Debian Perl policy 2.2): only the
+/// one object has the directory's path in it.
+fn note_partial(collector: &mut Collector<'_>, interpreter: NodeId) {
+    let tree = collector.tree();
+    let object = collector
+        .read(interpreter, LARGEST_OBJECT)
+        .unwrap_or_default();
+    let unknown = |directory: &NodeId| {
+        tree.name(*directory) == b"perl-base"
+            && memchr::memmem::find(&object, &tree.absolute(*directory)).is_none()
+    };
+    let partial: Vec<NodeId> = collector
+        .perl
+        .include
+        .iter()
+        .copied()
+        .filter(unknown)
+        .collect();
+    collector.perl.partial.extend(partial);
+}
+
 /// Keeps what was installed beside the packages: below `/usr/local` of a system whose
 /// own Perl is a package, and in `site_perl` elsewhere.
 fn keep_own(collector: &mut Collector<'_>, directory: NodeId, interpreter: NodeId) {
@@ -387,24 +415,17 @@ fn find(collector: &Collector<'_>, by: NodeId, said: &Mentions) -> Vec<Found> {
         let path = name.split(|b| *b == b':').filter(|part| !part.is_empty());
         let path: Vec<u8> = path.collect::<Vec<_>>().join(&b'/');
         let source = [path.as_slice(), b".pm"].concat();
-        let Some((module, directory)) = include
-            .iter()
-            .find_map(|directory| Some((file(*directory, &source)?, *directory)))
-        else {
-            continue;
-        };
-        found.push(named(module, shown(name)));
-        let auto = [b"auto/", path.as_slice()].concat();
-        let compiled = [directory].into_iter().chain(include.iter().copied());
-        if let Some(auto) = compiled
-            .into_iter()
-            .find_map(|directory| file(directory, &auto))
-        {
-            let files = tree
-                .children(auto)
-                .into_iter()
-                .filter(|node| tree.content(*node).is_some());
-            found.extend(files.map(|node| named(node, shown(name))));
+        for (module, directory) in first_of_each(collector, |directory| file(directory, &source)) {
+            found.push(named(module, shown(name)));
+            let auto = [b"auto/", path.as_slice()].concat();
+            let mut compiled = [directory].into_iter().chain(include.iter().copied());
+            if let Some(auto) = compiled.find_map(|directory| file(directory, &auto)) {
+                let files = tree
+                    .children(auto)
+                    .into_iter()
+                    .filter(|node| tree.content(*node).is_some());
+                found.extend(files.map(|node| named(node, shown(name))));
+            }
         }
     }
     for prefix in said.prefixes.iter().filter(|name| is_own || !is_tool(name)) {
@@ -435,11 +456,31 @@ fn find(collector: &Collector<'_>, by: NodeId, said: &Mentions) -> Vec<Found> {
                 found.extend(below.map(|node| named(node, shown(path))));
             } else {
                 found.push(named(node, shown(path)));
-                break;
+                if !collector.perl.partial.contains(directory) {
+                    break;
+                }
             }
         }
     }
     found.retain(|found| tree.content(found.node).is_some());
+    found
+}
+
+/// Returns what each interpreter finds first in `@INC`, and where.
+fn first_of_each(
+    collector: &Collector<'_>,
+    look: impl Fn(NodeId) -> Option<NodeId>,
+) -> Vec<(NodeId, NodeId)> {
+    let mut found = Vec::new();
+    for directory in &collector.perl.include {
+        let Some(node) = look(*directory) else {
+            continue;
+        };
+        found.push((node, *directory));
+        if !collector.perl.partial.contains(directory) {
+            break;
+        }
+    }
     found
 }
 

@@ -227,6 +227,10 @@ fn is_installer_script(collector: &Collector<'_>, node: NodeId, place: Place) ->
         && tree.child(tree.parent(node), b"__init__.py").is_none()
 }
 
+/// "pip is a command line program" and has no interface for import (pip documentation, "Using pip from your
+/// program"): what others name by this word is a command that installs.
+const INSTALLER: &str = "pip";
+
 fn follow_literals(
     collector: &mut Collector<'_>,
     node: NodeId,
@@ -286,6 +290,9 @@ fn follow_literals(
         let loaded = LOADERS
             .iter()
             .any(|part| callee.to_ascii_lowercase().contains(part));
+        if module == INSTALLER {
+            continue;
+        }
         if dotted || is_dotted_name(module) && (loaded || said.is_dynamic) {
             let module = module.to_owned();
             want(What::Module {

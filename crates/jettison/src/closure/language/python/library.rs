@@ -50,12 +50,12 @@ pub(super) const PARTS: &[Part] = &[
             "lib-dynload/_tkinter.*",
         ],
     },
-    // Wheels of pip for `venv`, which makes environments (library reference, `ensurepip`).
+    // Wheels of pip, which `venv` puts into new environments (library reference, `ensurepip`).
     Part {
         name: "ensurepip",
         modules: &["ensurepip", "venv"],
         importers: &[],
-        files: &["ensurepip/**", "venv/**"],
+        files: &["ensurepip/**"],
     },
     // Translates Python 2; nothing of the library imports it (deprecated in 3.9, gone in 3.13).
     Part {

@@ -1,0 +1,162 @@
+//! What the author of an image put there: files that COPY and ADD brought, and data that
+//! RUN made where data belongs.
+//!
+//! Who copies a file in means it for the application, however that puts the name together at
+//! run time: from a string of a Go program, a variable that an orchestrator sets, a
+//! command that somebody runs in the container. So these files stay, but for what builds need.
+//! They came along: what they name is not followed, unless they are
+//! commands, in a directory of PATH, or settings, below `/etc`.
+//!
+//! The history tells which layer is whose (OCI image configuration, `history`). A layer
+//! that brings a system is a base, whoever copied it.
+
+use std::collections::HashSet;
+
+use layer::NodeId;
+
+use super::collector::Collector;
+use super::directories::{is_build_cache, is_version_control, is_wanted};
+use super::{Edge, Evidence, Level};
+use crate::instructions;
+use crate::packages::classes::Class;
+
+/// What a layer is to the application.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Origin {
+    /// COPY or ADD.
+    Copied,
+    /// RUN.
+    Ran,
+    /// A base, or nobody knows.
+    Unknown,
+}
+
+/// "Data for services provided by this system", "variable data of add-on packages" (FHS 3.0, 3.17 and 5.12),
+/// and what web servers serve (Debian policy 11.5).
+const FOR_DATA: &[&[u8]] = &[b"srv/", b"var/opt/", b"var/www/"];
+
+/// Directories for what is thrown away (FHS 3.0, 3.18, 5.5 and 5.15), for building (4.5), and
+/// for installing: apt(8) "FILES", and the trust in its sources.
+const FOR_OTHERS: &[&[u8]] = &[
+    b"tmp/",
+    b"var/tmp/",
+    b"var/cache/",
+    b"run/",
+    b"dev/",
+    b"proc/",
+    b"sys/",
+    b"usr/include/",
+    b"etc/apt/",
+    b"usr/share/keyrings/",
+];
+
+/// Keeps what the author put there.
+pub(super) fn add(collector: &mut Collector<'_>) {
+    if collector.input.options.level == Level::Traced {
+        return;
+    }
+    let config = collector.input.config;
+    let layers = instructions::of_config(config);
+    let mut origins: Vec<Origin> = layers.iter().map(|made| origin(&made.text)).collect();
+    for base in systems(collector) {
+        if let Some(origin) = origins.get_mut(base as usize) {
+            *origin = Origin::Unknown;
+        }
+    }
+    if origins.iter().all(|origin| *origin == Origin::Unknown) {
+        return;
+    }
+    let tree = collector.tree();
+    for node in tree.walk(tree.root()) {
+        let layer = tree.layer(node) as usize;
+        let origin = origins.get(layer).copied().unwrap_or(Origin::Unknown);
+        if origin == Origin::Unknown || !is_of_application(collector, node, origin) {
+            continue;
+        }
+        // The author's commands, and settings of the system, are meant to be used.
+        let is_meant = is_command(collector, node) || tree.path(node).starts_with(b"etc/");
+        let evidence = match is_meant && origin == Origin::Copied {
+            true => Evidence::Application,
+            false => Evidence::Authored,
+        };
+        let text = &layers[layer].text;
+        let detail = text.chars().take(200).collect();
+        let edge = Edge {
+            from: None,
+            evidence,
+            detail,
+        };
+        collector.keep(node, edge);
+    }
+}
+
+fn origin(instruction: &str) -> Origin {
+    let word = instruction.split_ascii_whitespace().next();
+    match word.unwrap_or_default().to_ascii_uppercase().as_str() {
+        "COPY" | "ADD" => Origin::Copied,
+        "RUN" => Origin::Ran,
+        _ => Origin::Unknown,
+    }
+}
+
+/// Returns the layers that bring a system: os-release(5), a shell, or packages that every system has.
+fn systems(collector: &Collector<'_>) -> HashSet<u32> {
+    let tree = collector.tree();
+    let packages = collector.input.packages;
+    let mut found: HashSet<u32> = [
+        "etc/os-release",
+        "usr/lib/os-release",
+        "bin/sh",
+        "usr/bin/sh",
+    ]
+    .iter()
+    .filter_map(|path| tree.lookup(path.as_bytes()))
+    .map(|node| tree.layer(node))
+    .collect();
+    for id in &collector.base {
+        let files = packages.files(*id).iter();
+        found.extend(
+            files
+                .filter(|node| !tree.is_directory(**node))
+                .map(|node| tree.layer(*node)),
+        );
+    }
+    found
+}
+
+fn is_of_application(collector: &Collector<'_>, node: NodeId, origin: Origin) -> bool {
+    let tree = collector.tree();
+    if collector.input.packages.owner(node).is_some()
+        || tree.is_directory(node) && !tree.children(node).is_empty()
+        || !is_wanted(tree, node) && Class::of(&tree.path(node)) != Class::CronJob
+    {
+        return false;
+    }
+    let path = tree.path(node);
+    let is_below = |places: &[&[u8]]| places.iter().any(|place| path.starts_with(place));
+    let is_in_place = match origin {
+        Origin::Copied => !is_below(FOR_OTHERS),
+        Origin::Ran => is_below(FOR_DATA),
+        Origin::Unknown => false,
+    };
+    let mut above = std::iter::successors(Some(node), |node| {
+        (*node != tree.root()).then(|| tree.parent(*node))
+    });
+    is_in_place
+        && !above.any(|node| is_version_control(tree.name(node)) || is_build_cache(tree, node))
+}
+
+/// Returns whether people could run it by its name.
+fn is_command(collector: &Collector<'_>, node: NodeId) -> bool {
+    let tree = collector.tree();
+    let directory = tree.absolute(tree.parent(node));
+    let in_path = |entry: &Vec<u8>| {
+        *entry == directory
+            || tree
+                .resolve(entry)
+                .is_ok_and(|found| found.node == tree.parent(node))
+    };
+    tree.content(node).is_some()
+        && tree.mode(node) & 0o111 != 0
+        && collector.path.iter().any(in_path)
+}

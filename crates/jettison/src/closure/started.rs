@@ -1,0 +1,155 @@
+//! Command lines in settings: what supervisors and schedulers start.
+//!
+//! Settings that the user wrote are read for what is to be run: values whose key says so
+//! (supervisord's `command=`, circus' `cmd =`, `exec`, `program`, `script`, `start`, `run`), in whatever
+//! format; jobs of cron (crontab(5)); and the lines of a Procfile (`name: command`). A value counts
+//! only if its first word is a program of the image.
+
+use layer::NodeId;
+
+use super::collector::Collector;
+use super::command::Caller;
+use super::script::split_words;
+use super::{Error, Evidence};
+
+/// Parts of the keys whose values are command lines.
+const KEYS: &[&str] = &[
+    "command", "cmd", "exec", "program", "run", "script", "shell", "start", "stop", "test",
+];
+
+/// Keeps the programs that a setting of the user's starts.
+pub(super) fn examine(
+    collector: &mut Collector<'_>,
+    node: NodeId,
+    text: &[u8],
+) -> Result<(), Error> {
+    if !collector.is_unpackaged(node) {
+        return Ok(());
+    }
+    let path = collector.tree().path(node);
+    let table = Table::of(&path);
+    for line in text.split(|b| *b == b'\n') {
+        let Some(command) = command_line(line.trim_ascii(), table) else {
+            continue;
+        };
+        let words = split_words(command);
+        let Some(word) = words.first() else { continue };
+        if collector.find_command(word).is_none() {
+            continue;
+        }
+        let detail = String::from_utf8_lossy(word).into_owned();
+        let caller = Caller {
+            from: Some(node),
+            evidence: Evidence::ScriptCommand,
+            detail: &detail,
+        };
+        collector.keep_command_line(&words, caller)?;
+    }
+    Ok(())
+}
+
+/// How the lines of a file say what is run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Table {
+    /// `key = value` or `key: value`.
+    Keys,
+    /// `name: command`.
+    Procfile,
+    /// Five fields or `@daily`, then the command.
+    Jobs,
+    /// The same with a user before the command: `/etc/crontab`, `/etc/cron.d`.
+    SystemJobs,
+}
+
+impl Table {
+    fn of(path: &[u8]) -> Self {
+        let name = path.rsplit(|b| *b == b'/').next().unwrap_or_default();
+        if path == b"etc/crontab" || path.starts_with(b"etc/cron.d/") {
+            Self::SystemJobs
+        } else if path.starts_with(b"var/spool/cron/") || path.starts_with(b"etc/crontabs/") {
+            Self::Jobs
+        } else if name == b"Procfile" {
+            Self::Procfile
+        } else {
+            Self::Keys
+        }
+    }
+}
+
+/// Returns the command line that a line of a setting has.
+fn command_line(line: &[u8], table: Table) -> Option<&[u8]> {
+    let is_comment = line.first().is_none_or(|b| b"#;".contains(b));
+    if is_comment {
+        return None;
+    }
+    match table {
+        Table::Jobs => job(line, 0),
+        Table::SystemJobs => job(line, 1),
+        Table::Procfile | Table::Keys => {
+            let end = line.iter().position(|b| b"=:".contains(b))?;
+            let (key, value) = (&line[..end], line[end + 1..].trim_ascii());
+            let key = String::from_utf8_lossy(key).to_ascii_lowercase();
+            let says_so = table == Table::Procfile || KEYS.iter().any(|part| key.contains(part));
+            says_so.then_some(value)
+        }
+    }
+}
+
+/// Returns the command of a line of crontab(5), after `more` fields beside those for the time.
+fn job(line: &[u8], more: usize) -> Option<&[u8]> {
+    let fields = match line.first()? {
+        b'@' => 1,
+        b'*' | b'0'..=b'9' => 5,
+        _ => return None, // a variable
+    };
+    let mut rest = line;
+    for _ in 0..fields + more {
+        let end = rest.iter().position(u8::is_ascii_whitespace)?;
+        rest = rest[end..].trim_ascii_start();
+    }
+    Some(rest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Table, command_line};
+
+    #[test]
+    fn command_lines_are_found() {
+        for (path, line, want) in [
+            ("etc/s.conf", "command=nginx -g 'x'", Some("nginx -g 'x'")),
+            ("etc/s.conf", "; command=nginx", None),
+            ("etc/s.conf", "directory=/srv", None),
+            (
+                "etc/c.ini",
+                "cmd = python -m worker",
+                Some("python -m worker"),
+            ),
+            (
+                "app/x.yml",
+                "  exec: /bin/run --all",
+                Some("/bin/run --all"),
+            ),
+            (
+                "app/Procfile",
+                "web: gunicorn app:app",
+                Some("gunicorn app:app"),
+            ),
+            (
+                "etc/cron.d/a",
+                "*/5 * * * * root /bin/clean -a",
+                Some("/bin/clean -a"),
+            ),
+            ("etc/cron.d/a", "PATH=/bin", None),
+            (
+                "var/spool/cron/crontabs/root",
+                "@daily backup",
+                Some("backup"),
+            ),
+            ("etc/crontabs/root", "0 3 * * * backup", Some("backup")),
+        ] {
+            let found = command_line(line.trim().as_bytes(), Table::of(path.as_bytes()));
+            assert_eq!(found, want.map(str::as_bytes), "{path}: {line}");
+        }
+    }
+}
