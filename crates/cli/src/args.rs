@@ -92,6 +92,7 @@ pub(crate) enum Command {
     WhyNot(commands::why_not::Args),
     Run(Box<commands::run::Args>),
     Build(Box<commands::build::Args>),
+    Builder(commands::builder::Args),
     Analyze(Box<commands::analyze::Args>),
     Diff(commands::diff::Args),
     Squash(Box<commands::squash::Args>),

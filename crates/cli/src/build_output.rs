@@ -2,24 +2,36 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::path::PathBuf;
+use std::io::BufWriter;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 use image::{Image, Name, Reference};
 use jettison::build::{Finished, Report, Step};
 
+use crate::commands::build::ProgressFlag;
 use crate::error::Usage;
 use crate::session::Session;
 use crate::size::human;
 use crate::ui::Ui;
+
+/// Bytes written at once.
+const BUFFER: usize = 1 << 20;
 
 /// A place for the result.
 #[derive(Debug, Clone)]
 pub(crate) enum Output {
     /// As an image.
     Image(Reference),
+    /// As an archive of docker on standard output.
+    Stdout(Name),
     /// Its files, in a directory.
     Directory(PathBuf),
+    /// Its files, as a tar; without a path on standard output.
+    Tar(Option<PathBuf>),
+    /// Nowhere: the steps are remembered.
+    Nowhere,
 }
 
 impl Output {
@@ -39,7 +51,11 @@ impl Output {
             {
                 return Ok(Self::Image(Reference::parse(text)?));
             }
-            return Ok(Self::Directory(text.trim_start_matches("dest=").into()));
+            // As docker has it: a minus is a tar on standard output, anything else a directory.
+            return Ok(match text.trim_start_matches("dest=") {
+                "-" => Self::Tar(None),
+                path => Self::Directory(path.into()),
+            });
         }
         let fields: HashMap<&str, &str> = text
             .split(',')
@@ -60,6 +76,17 @@ impl Output {
         Ok(
             match (fields.get("type").copied().unwrap_or_default(), path) {
                 ("local", path) => Self::Directory(path.ok_or_else(no_path)?),
+                ("tar", path) => Self::Tar(path.filter(|path| path.as_os_str() != "-")),
+                ("cacheonly", _) => Self::Nowhere,
+                ("oci", path) if fields.get("tar") == Some(&"false") => {
+                    Self::Image(Reference::OciLayout {
+                        path: path.ok_or_else(no_path)?,
+                        tag: name.map(|name| name.familiar()),
+                    })
+                }
+                ("docker", Some(path)) if path.as_os_str() == "-" => {
+                    Self::Stdout(name.ok_or_else(no_name)?)
+                }
                 ("oci", path) => Self::Image(Reference::OciArchive {
                     path: path.ok_or_else(no_path)?,
                     tag: name.map(|name| name.familiar()),
@@ -76,7 +103,7 @@ impl Output {
                 (other, _) => {
                     return Err(Usage::error(
                         format!("there is no output of type `{other}`"),
-                        "there are local, oci, docker, registry and image",
+                        "there are local, tar, oci, docker, registry, image and cacheonly",
                     ));
                 }
             },
@@ -91,17 +118,53 @@ impl Output {
     ) -> anyhow::Result<()> {
         match self {
             Self::Image(reference) => drop(session.write(image, reference, name)?),
+            Self::Stdout(name) => session.write_to_stdout(image, name)?,
             Self::Directory(path) => jettison::build::export(image, path, session.load_options())?,
+            Self::Tar(None) => {
+                let output = BufWriter::with_capacity(BUFFER, std::io::stdout().lock());
+                jettison::build::export_tar(image, output, session.load_options())?;
+            }
+            Self::Tar(Some(path)) => write_tar(session, image, path)?,
+            Self::Nowhere => {}
         }
         Ok(())
     }
+
+    /// Returns whether it is written where results are otherwise told.
+    pub(crate) fn takes_stdout(&self) -> bool {
+        matches!(self, Self::Stdout(_) | Self::Tar(None))
+    }
+}
+
+/// Writes a tar under a temporary name first, so that half of it is never found.
+fn write_tar(session: &Session<'_>, image: &Image, path: &Path) -> anyhow::Result<()> {
+    let failed = |source| image::Error::File {
+        verb: "write",
+        path: path.to_owned(),
+        source,
+    };
+    let parent = path
+        .parent()
+        .filter(|parent| !parent.as_os_str().is_empty());
+    let parent = parent.unwrap_or(Path::new("."));
+    std::fs::create_dir_all(parent).map_err(failed)?;
+    let file = tempfile::Builder::new()
+        .permissions(std::fs::Permissions::from_mode(0o644))
+        .tempfile_in(parent)
+        .map_err(failed)?;
+    let output = BufWriter::with_capacity(BUFFER, file.as_file());
+    jettison::build::export_tar(image, output, session.load_options())?;
+    file.persist(path).map_err(|error| failed(error.error))?;
+    Ok(())
 }
 
 impl fmt::Display for Output {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Image(reference) => reference.fmt(f),
-            Self::Directory(path) => path.display().fmt(f),
+            Self::Directory(path) | Self::Tar(Some(path)) => path.display().fmt(f),
+            Self::Stdout(_) | Self::Tar(None) => f.write_str("standard output"),
+            Self::Nowhere => f.write_str("nothing but the remembered steps"),
         }
     }
 }
@@ -111,16 +174,42 @@ impl fmt::Display for Output {
 pub(crate) struct Show<'u> {
     ui: &'u Ui,
     quiet: bool,
+    /// Whether a line at the bottom says what is being done.
+    live: bool,
     /// Of each stage the beginning of a line that is not complete.
     lines: Mutex<HashMap<String, Vec<u8>>>,
+    /// Steps that go on: stage and text.
+    running: Mutex<Vec<(String, String)>>,
 }
 
 impl<'u> Show<'u> {
-    pub(crate) fn new(ui: &'u Ui, quiet: bool) -> Self {
+    pub(crate) fn new(ui: &'u Ui, progress: ProgressFlag) -> Self {
         Self {
             ui,
-            quiet,
+            quiet: progress == ProgressFlag::Quiet,
+            live: matches!(progress, ProgressFlag::Auto | ProgressFlag::Tty),
             lines: Mutex::new(HashMap::new()),
+            running: Mutex::new(Vec::new()),
+        }
+    }
+
+    /// Changes what goes on, and shows it.
+    fn running(&self, change: impl FnOnce(&mut Vec<(String, String)>)) {
+        let Ok(mut running) = self.running.lock() else {
+            return;
+        };
+        change(&mut running);
+        if self.live {
+            let texts: Vec<&str> = running.iter().map(|(_, text)| &**text).collect();
+            self.ui.busy(&texts.join("  "));
+        }
+    }
+
+    /// What stands before what a stage says: its name, if others speak too.
+    fn speaker(&self, stage: &str) -> String {
+        match self.running.lock() {
+            Ok(running) if running.len() > 1 => format!("  [{stage}] "),
+            _ => "  ".to_owned(),
         }
     }
 
@@ -133,13 +222,16 @@ impl<'u> Show<'u> {
 
 impl Report for Show<'_> {
     fn step(&self, step: &Step<'_>) {
-        self.line(&format!(
+        let text = format!(
             "[{} {}/{}] {}",
             step.stage, step.number, step.total, step.text
-        ));
+        );
+        self.line(&text);
+        self.running(|running| running.push((step.stage.clone(), text)));
     }
 
     fn output(&self, stage: &str, bytes: &[u8]) {
+        let speaker = self.speaker(stage);
         let Ok(mut lines) = self.lines.lock() else {
             return;
         };
@@ -147,22 +239,24 @@ impl Report for Show<'_> {
         line.extend_from_slice(bytes);
         while let Some(end) = line.iter().position(|byte| *byte == b'\n') {
             let whole: Vec<u8> = line.drain(..=end).collect();
-            self.line(&format!("  {}", shown(&whole)));
+            self.line(&format!("{speaker}{}", shown(&whole)));
         }
     }
 
     fn finished(&self, step: &Step<'_>, finished: &Finished) {
+        let speaker = self.speaker(&step.stage);
+        self.running(|running| running.retain(|(stage, _)| *stage != step.stage));
         if let Ok(mut lines) = self.lines.lock()
             && let Some(rest) = lines.remove(&step.stage).filter(|rest| !rest.is_empty())
         {
-            self.line(&format!("  {}", shown(&rest)));
+            self.line(&format!("{speaker}{}", shown(&rest)));
         }
         if finished.cached {
-            self.line("  cached");
+            self.line(&format!("{speaker}cached"));
         } else if let Some((unpacked, compressed)) = finished.layer {
             let seconds = finished.elapsed.as_secs_f64();
             self.line(&format!(
-                "  {}, {} compressed, {seconds:.1} s",
+                "{speaker}{}, {} compressed, {seconds:.1} s",
                 human(unpacked),
                 human(compressed)
             ));
@@ -180,6 +274,7 @@ impl Report for Show<'_> {
     }
 
     fn shell(&self, spec: &sandbox::Spec) {
+        self.running(Vec::clear);
         self.ui
             .status("a shell where the command failed; the build ends with it");
         if let Err(error) = attach(spec) {

@@ -2,6 +2,7 @@
 
 pub(crate) mod analyze;
 pub(crate) mod build;
+pub(crate) mod builder;
 pub(crate) mod completions;
 pub(crate) mod copy;
 pub(crate) mod diff;
@@ -60,6 +61,7 @@ pub(crate) fn run(args: Args, ui: &Ui) -> anyhow::Result<Answer> {
         Command::Rm(args) => rm::run(&args, &session()?),
         Command::Run(args) => Ok(run::run(&args, session(), ui)),
         Command::Build(args) => build::run(&args, session, ui),
+        Command::Builder(args) => builder::run(&args, session, ui),
         Command::Slim(args) => slim::run(&args, &session()?),
         Command::Trace(args) => Ok(trace::run(&args, session(), ui)),
         Command::Verify(args) => verify::run(&args, &session()?),

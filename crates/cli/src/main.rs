@@ -10,6 +10,7 @@
 mod args;
 mod attach;
 mod build_input;
+mod build_options;
 mod build_output;
 mod commands;
 mod container_flags;
@@ -17,6 +18,7 @@ mod environment;
 mod error;
 mod proof;
 mod render;
+mod rootless;
 mod session;
 mod size;
 mod tui;

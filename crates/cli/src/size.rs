@@ -48,6 +48,22 @@ pub(crate) fn parse(text: &str) -> Result<u64, String> {
     }
 }
 
+/// Parses a size of memory: `64m` and `64MiB` are powers of two, as docker and the kernel have them.
+pub(crate) fn parse_memory(text: &str) -> Result<u64, String> {
+    let wrong = || format!("`{text}` is not a size of memory; use for instance 64m or 1g");
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let number: u64 = digits.parse().map_err(|_| wrong())?;
+    let unit = text[digits.len()..].to_ascii_lowercase();
+    let factor: u64 = match unit.trim_end_matches('b').trim_end_matches('i') {
+        "" => 1,
+        "k" => 1 << 10,
+        "m" => 1 << 20,
+        "g" => 1 << 30,
+        _ => return Err(wrong()),
+    };
+    number.checked_mul(factor).ok_or_else(wrong)
+}
+
 #[cfg(test)]
 mod tests {
     #[test]
@@ -65,5 +81,9 @@ mod tests {
         assert_eq!(super::parse("1.5G"), Ok(1_500_000_000));
         assert_eq!(super::parse("20MB"), Ok(20_000_000));
         assert!(super::parse("x").is_err());
+        assert_eq!(super::parse_memory("64m"), Ok(64 << 20));
+        assert_eq!(super::parse_memory("1GiB"), Ok(1 << 30));
+        assert_eq!(super::parse_memory("4096"), Ok(4096));
+        assert!(super::parse_memory("1.5g").is_err());
     }
 }

@@ -74,6 +74,32 @@ impl Ui {
         self.quiet
     }
 
+    /// Returns whether something may move at the bottom of the terminal.
+    pub(crate) fn animates(&self) -> bool {
+        self.animate
+    }
+
+    /// Shows at the bottom of the terminal what is being done; nothing if `text` is empty.
+    pub(crate) fn busy(&self, text: &str) {
+        if !self.animate {
+            return;
+        }
+        if text.is_empty() {
+            return self.end();
+        }
+        let style = ProgressStyle::with_template("{spinner} {elapsed} {wide_msg}");
+        let bar = ProgressBar::new_spinner();
+        bar.set_draw_target(ProgressDrawTarget::stderr());
+        bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()));
+        bar.set_message(text.to_owned());
+        bar.enable_steady_tick(Duration::from_millis(100));
+        if let Ok(mut current) = self.bar.lock()
+            && let Some(old) = current.replace(bar)
+        {
+            old.finish_and_clear();
+        }
+    }
+
     /// Tells how the work goes.
     pub(crate) fn status(&self, text: &str) {
         if !self.quiet && !self.json {

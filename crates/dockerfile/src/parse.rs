@@ -350,7 +350,13 @@ impl Parser {
                     );
                     return None;
                 }
-                let text = inner.text.clone();
+                // The trigger is stored as text, its here-documents with it.
+                let mut text = inner.text.clone();
+                for heredoc in &inner.heredocs {
+                    text.push('\n');
+                    text.push_str(&heredoc.content);
+                    text.push_str(&heredoc.name);
+                }
                 Kind::Onbuild(Box::new(self.instruction(&inner, true)?), text)
             }
             name => {

@@ -51,6 +51,21 @@ pub struct Entry {
     pub descriptor: Descriptor,
 }
 
+/// Nobody else writes while this is there; see [`Store::alone`].
+#[derive(Debug)]
+pub struct Alone {
+    _lock: File,
+}
+
+/// What stays although no entry reaches it.
+#[derive(Debug, Clone, Default)]
+pub struct Kept {
+    /// Manifests that are there, with all that they name.
+    pub manifests: Vec<Descriptor>,
+    /// Single blobs.
+    pub blobs: BTreeSet<Digest>,
+}
+
 /// What [`Store::remove`] did.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Removed {
@@ -260,10 +275,31 @@ impl Store {
     /// # Errors
     /// [`Error::Locked`] while others write; when the index cannot be written.
     pub fn remove(&self, doomed: impl Fn(&Descriptor) -> bool) -> Result<Removed> {
-        let _lock = layout::lock(
+        self.remove_but(&self.alone()?, doomed, &Kept::default())
+    }
+
+    /// Waits until nobody writes, and keeps it so.
+    ///
+    /// # Errors
+    /// [`Error::Locked`] while others write.
+    pub fn alone(&self) -> Result<Alone> {
+        let lock = layout::lock(
             &self.layout.blobs(),
             FlockOperation::NonBlockingLockExclusive,
         )?;
+        Ok(Alone { _lock: lock })
+    }
+
+    /// [`Store::remove`], with blobs that stay although no entry reaches them.
+    ///
+    /// # Errors
+    /// When the index cannot be written.
+    pub fn remove_but(
+        &self,
+        _alone: &Alone,
+        doomed: impl Fn(&Descriptor) -> bool,
+        kept: &Kept,
+    ) -> Result<Removed> {
         let mut removed = Removed::default();
         let needed = self.layout.update(|index| {
             let (gone, left): (Vec<_>, Vec<_>) = index.manifests.drain(..).partition(|d| doomed(d));
@@ -277,7 +313,9 @@ impl Store {
             let mut held = self.held_by(&left);
             held.retain(|held| !gone.iter().any(|gone| gone.digest == held.digest));
             held.extend(left.iter().cloned());
-            let needed = self.reachable(&held)?;
+            held.extend(kept.manifests.iter().cloned());
+            let mut needed = self.reachable(&held)?;
+            needed.extend(&kept.blobs);
             index.manifests = left;
             Ok(needed)
         })?;

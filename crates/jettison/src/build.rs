@@ -24,6 +24,7 @@ mod graph;
 mod in_copy;
 mod mode;
 mod pack;
+mod prune;
 mod run;
 mod select;
 mod settings;
@@ -45,10 +46,11 @@ use std::time::Duration;
 use dockerfile::{Dockerfile, Ignore, Span};
 use image::transport::{Context, Remote};
 use image::{Blobs, Image, LoadOptions, NewImage, Platform, Store};
-use sandbox::{IdMapping, Network};
+use sandbox::{IdMapping, Limit, Network};
 
-pub use context::{export, unpack_archive};
+pub use context::{export, export_tar, unpack_archive};
 pub use error::Error;
+pub use prune::{Part, Record, Selection, prune, records};
 pub use squash::Squash;
 pub use time::Timestamps;
 pub use transfer::import_cache;
@@ -106,6 +108,10 @@ pub struct Options {
     pub copying: bool,
     /// Open a shell where a command failed.
     pub debug_shell: bool,
+    /// Bounds on what commands use.
+    pub limits: Vec<Limit>,
+    /// Bytes of `/dev/shm`.
+    pub shared_memory: u64,
 }
 
 /// What `--build-context` names.

@@ -31,6 +31,7 @@ mod id_maps;
 mod identity;
 mod ids;
 mod launch;
+mod limit;
 mod memory;
 mod message;
 mod network;
@@ -51,12 +52,14 @@ pub use container::Container;
 pub use error::Error;
 pub use ids::{Caller, IdMapTools, IdMapping, IdRange};
 pub use launch::spawn;
+pub use limit::Limit;
 pub use memory::{Memory, available_memory};
 pub use own_ids::run_with_ids;
 pub use process::{ExitStatus, Process};
 pub use signals::{Forwarding, WatchedSignals, watch_signals};
 pub use spec::{
-    Exec, HostCommand, Mount, Network, Spec, Stdio, Streams, User, Writes, default_hosts,
+    Exec, HostCommand, Mount, Network, SHARED_MEMORY, Spec, Stdio, Streams, User, Writes,
+    default_hosts,
 };
 pub use trace::{Access, AccessKind, Outcome, Trace, TraceOptions};
 pub use tree::{Ownership, apply_ownership, remove_tree};

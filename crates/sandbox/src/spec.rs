@@ -7,7 +7,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::{IdMapping, Memory, TraceOptions};
+use crate::{IdMapping, Limit, Memory, TraceOptions};
 
 /// A command and the container around it.
 ///
@@ -56,7 +56,14 @@ pub struct Spec {
     pub trace: Option<TraceOptions>,
     /// Whether the root is mounted read-only. `/tmp`, `/run` and `/dev` stay writable.
     pub read_only: bool,
+    /// Bounds on what the program uses; what is not named is as the caller has it.
+    pub limits: Vec<Limit>,
+    /// Bytes that fit into `/dev/shm`.
+    pub shared_memory: u64,
 }
+
+/// What docker gives `/dev/shm`: 64 MiB.
+pub const SHARED_MEMORY: u64 = 64 << 20;
 
 impl Spec {
     /// Returns the description of a command with everything else as `docker run --network none` has it:
@@ -83,6 +90,8 @@ impl Spec {
             terminal: false,
             trace: None,
             read_only: false,
+            limits: Vec::new(),
+            shared_memory: SHARED_MEMORY,
         }
     }
 

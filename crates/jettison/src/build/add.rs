@@ -231,7 +231,12 @@ pub(super) fn unpack(
         is_dir: true,
         ..to.clone()
     };
+    let target = writer.resolve(&to.path)?;
+    writer.directory(&target)?;
+    // As tar has it, what an archive brings takes the place of whatever has its name.
+    writer.replacing = true;
     writer.copy(&source, &item, &to, &Ignore::default())?;
+    writer.replacing = false;
     Ok(true)
 }
 

@@ -1,12 +1,56 @@
 //! Steps remembered: from everything that a step depends on to the layer that it made.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use image::{Digest, NewLayer, Store};
 use serde::{Deserialize, Serialize};
 
 /// Changes whenever steps of the same key would give other layers.
 const VERSION: &str = "1";
+
+/// How names of files begin that say which image of the store a base from elsewhere is.
+const BASE: &str = "base-";
+/// How long something may have been in use without its time saying so.
+const PRECISION: Duration = Duration::from_secs(60);
+
+/// Something remembered, as a file.
+#[derive(Debug)]
+pub(super) struct Remembered {
+    pub(super) id: String,
+    pub(super) path: PathBuf,
+    pub(super) speaks: Speaks,
+}
+
+/// Which blobs of the store something remembered is about.
+#[derive(Debug)]
+pub(super) enum Speaks {
+    /// The layer of a step.
+    Step(Option<image::Descriptor>),
+    /// The manifest of a base.
+    Base(image::Descriptor),
+}
+
+/// Makes a file's time that of its last use, which decides what is pruned first.
+pub(super) fn mark_used(path: &Path) {
+    let recent = std::fs::metadata(path)
+        .and_then(|metadata| metadata.modified())
+        .ok()
+        .and_then(|time| time.elapsed().ok())
+        .is_some_and(|elapsed| elapsed < PRECISION);
+    if !recent {
+        let now = rustix::fs::Timespec {
+            tv_sec: 0,
+            tv_nsec: rustix::fs::UTIME_NOW,
+        };
+        let times = rustix::fs::Timestamps {
+            last_access: now,
+            last_modification: now,
+        };
+        let flags = rustix::fs::AtFlags::empty();
+        let _ = rustix::fs::utimensat(rustix::fs::CWD, path, &times, flags);
+    }
+}
 
 /// What a step made.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -66,7 +110,9 @@ impl Steps {
 
     /// Returns the layer that a step made, if any, and when, if it is remembered and still in the store.
     pub(super) fn get(&self, key: Digest, store: &Store) -> Option<(Option<NewLayer>, String)> {
-        let bytes = std::fs::read(self.path(key)).ok()?;
+        let path = self.path(key);
+        let bytes = std::fs::read(&path).ok()?;
+        mark_used(&path);
         let record: Record = serde_json::from_slice(&bytes).ok()?;
         let Some(layer) = record.layer else {
             return Some((None, record.created));
@@ -85,6 +131,33 @@ impl Steps {
         there.then_some((Some(layer), record.created))
     }
 
+    /// Lists what is remembered: files, what they are called, and which blobs they speak of.
+    pub(super) fn list(&self) -> std::io::Result<Vec<Remembered>> {
+        let mut all = Vec::new();
+        for entry in std::fs::read_dir(&self.directory)?.flatten() {
+            let path = entry.path();
+            let file_name = entry.file_name().to_string_lossy().into_owned();
+            let Some(id) = file_name.strip_suffix(".json") else {
+                continue;
+            };
+            let Ok(bytes) = std::fs::read(&path) else {
+                continue;
+            };
+            let blob = if file_name.starts_with(BASE) {
+                serde_json::from_slice(&bytes).ok().map(Speaks::Base)
+            } else {
+                let record = serde_json::from_slice::<Record>(&bytes).ok();
+                record.map(|record| Speaks::Step(record.layer.map(|layer| layer.descriptor)))
+            };
+            all.push(Remembered {
+                id: id.to_owned(),
+                path,
+                speaks: blob.unwrap_or(Speaks::Step(None)),
+            });
+        }
+        Ok(all)
+    }
+
     /// Remembers a step. Failing to is no failure: it is done again.
     pub(super) fn put(&self, key: Digest, layer: Option<&NewLayer>, created: &str) {
         let layer = layer.map(|layer| LayerRecord {
@@ -98,13 +171,13 @@ impl Steps {
 
     /// Returns the manifest, in the store, of an image that came from elsewhere.
     pub(super) fn imported(&self, id: &str) -> Option<image::Descriptor> {
-        let bytes = std::fs::read(self.directory.join(format!("base-{}.json", name(id)))).ok()?;
+        let bytes = std::fs::read(self.directory.join(format!("{BASE}{}.json", name(id)))).ok()?;
         serde_json::from_slice(&bytes).ok()
     }
 
     pub(super) fn remember_import(&self, id: &str, manifest: &image::Descriptor) {
         write(
-            &self.directory.join(format!("base-{}.json", name(id))),
+            &self.directory.join(format!("{BASE}{}.json", name(id))),
             manifest,
         );
     }

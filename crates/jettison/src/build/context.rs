@@ -1,13 +1,14 @@
 //! Contexts that are no directories yet, and results that shall be one.
 
 use std::fs::{self, File};
-use std::io::Read;
+use std::io::{Read, Write};
 use std::path::Path;
 use std::sync::Arc;
 
 use image::{FileSystem, Image, LoadOptions};
 use layer::read::TarReader;
 use layer::unpack::{Options, unpack};
+use layer::write::TarWriter;
 use layer::{Contents, FileSlice, Limits};
 
 use super::Error;
@@ -49,6 +50,25 @@ pub fn unpack_archive(
         |_| true,
     )
     .map_err(Error::Unpack)
+}
+
+/// Writes the files of an image as a tar, with the owners and times that they have in it.
+///
+/// # Errors
+/// When the image cannot be read or the tar not written.
+pub fn export_tar(
+    image: &Image,
+    output: impl Write,
+    options: LoadOptions<'_>,
+) -> Result<(), Error> {
+    let files = FileSystem::load(image, options)?;
+    let mut tar = TarWriter::new(output);
+    let root = files.tree.root();
+    let written = tar
+        .write_tree(&files.tree, &files.contents, |node| node != root)
+        .and_then(|()| tar.finish());
+    let mut output = written.map_err(Error::Pack)?;
+    output.flush().map_err(Error::Flush)
 }
 
 /// Writes the files of an image into a directory, which is made. Everything belongs to the caller.

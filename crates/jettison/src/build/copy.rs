@@ -37,6 +37,8 @@ pub(super) struct Writer<'a> {
     lower: View,
     /// Directories that are in the upper directory by now.
     ready: HashSet<PathBuf>,
+    /// Whether a directory and something else take each other's place; otherwise that is refused.
+    pub(super) replacing: bool,
     /// Directories as they are below it: most files of a step lie in few.
     below: HashMap<PathBuf, Option<Found>>,
 }
@@ -65,6 +67,7 @@ impl<'a> Writer<'a> {
             links: HashMap::new(),
             lower: lower.clone(),
             ready: HashSet::new(),
+            replacing: false,
             below: HashMap::new(),
         }
     }
@@ -242,6 +245,9 @@ impl<'a> Writer<'a> {
                 Ok(metadata) if metadata.is_dir() => {
                     continue;
                 }
+                Ok(metadata) if !is_whiteout(&metadata) && self.replacing => {
+                    fs::remove_file(&path).map_err(Error::file("replace", &path))?;
+                }
                 Ok(metadata) if !is_whiteout(&metadata) => return Err(Error::NotADirectory(at)),
                 _ => {}
             }
@@ -251,8 +257,9 @@ impl<'a> Writer<'a> {
                     fs::create_dir(&path).map_err(Error::file("make", &path))?;
                     self.adopt(&found, &path)?;
                 }
-                Some(_) => return Err(Error::NotADirectory(at)),
-                None => self.fresh(&path)?,
+                Some(_) if !self.replacing => return Err(Error::NotADirectory(at)),
+                // A directory hides whatever else lies below it.
+                Some(_) | None => self.fresh(&path)?,
             }
         }
         self.ready.insert(relative.to_owned());
@@ -353,10 +360,19 @@ impl<'a> Writer<'a> {
     /// Makes room for a file and returns its path on the host.
     fn clear(&mut self, target: &Path) -> Result<PathBuf, Error> {
         let found = self.look(target)?;
-        if found.as_ref().is_some_and(Found::is_dir) {
-            return Err(Error::IsADirectory(target.to_owned()));
-        }
         let path = self.upper.join(target);
+        if found.as_ref().is_some_and(Found::is_dir) {
+            if !self.replacing {
+                return Err(Error::IsADirectory(target.to_owned()));
+            }
+            if fs::symlink_metadata(&path).is_ok_and(|metadata| metadata.is_dir()) {
+                fs::remove_dir_all(&path).map_err(Error::file("replace", &path))?;
+                self.ready.retain(|ready| !ready.starts_with(target));
+                self.touched
+                    .retain(|touched, _| !touched.starts_with(&path));
+                return Ok(path);
+            }
+        }
         match fs::remove_file(&path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
                 Err(Error::file("replace", &path)(error))

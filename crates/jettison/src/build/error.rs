@@ -115,6 +115,12 @@ pub enum Error {
     /// Files that cannot be unpacked.
     #[error("cannot unpack files")]
     Unpack(#[source] layer::Error),
+    /// Files that cannot be written as a tar.
+    #[error("cannot write files as a tar")]
+    Pack(#[source] layer::Error),
+    /// The end of a tar.
+    #[error("cannot write the end of a tar")]
+    Flush(#[source] io::Error),
     /// Images.
     #[error(transparent)]
     Image(#[from] image::Error),

@@ -1,6 +1,6 @@
 //! Stages, and which of them a target needs.
 
-use dockerfile::{Dockerfile, Expander, Kind, Stage};
+use dockerfile::{Dockerfile, Expander, Kind, Span, Stage};
 
 use super::variables::Variables;
 use super::{Error, Options};
@@ -68,7 +68,48 @@ impl<'a> Graph<'a> {
                 .origins
                 .push(origin.map_err(|error| options.at(stage.from.span, error))?);
         }
+        graph.check_order(options)?;
         Ok(graph)
+    }
+
+    /// Refuses stages that wait for one another.
+    fn check_order(&self, options: &Options) -> Result<(), Error> {
+        let mut left = self.needed(options);
+        loop {
+            let ready = left.iter().position(|at| {
+                let wanted = self.wanted(*at, options);
+                !wanted.iter().any(|(stage, _)| left.contains(stage))
+            });
+            match (ready, left.first()) {
+                (Some(ready), _) => drop(left.remove(ready)),
+                (None, None) => return Ok(()),
+                (None, Some(at)) => {
+                    let wanted = self.wanted(*at, options);
+                    let by = wanted.iter().find(|(stage, _)| left.contains(stage));
+                    let span = by.map_or(self.file.stages[*at].from.span, |(_, span)| *span);
+                    let reason = "the stage needs files that are made of its own".to_owned();
+                    return Err(options.at(span, Error::Operand(reason)));
+                }
+            }
+        }
+    }
+
+    /// The stages that a stage needs, and which instruction says so.
+    fn wanted(&self, at: usize, options: &Options) -> Vec<(usize, Span)> {
+        let stage = &self.file.stages[at];
+        let mut wanted = Vec::new();
+        if let Origin::Stage(before) = self.origins[at] {
+            wanted.push((before, stage.from.span));
+        }
+        for instruction in &stage.instructions {
+            for name in sources(&instruction.kind) {
+                let name = self.expand(name).unwrap_or_default();
+                if let Origin::Stage(stage) = self.origin(&name, at, options, true) {
+                    wanted.push((stage, instruction.span));
+                }
+            }
+        }
+        wanted
     }
 
     fn begin(&self, stage: &Stage, at: usize, options: &Options) -> Result<Origin, Error> {
@@ -85,17 +126,18 @@ impl<'a> Graph<'a> {
         Ok(self.origin(&image, at, options, false))
     }
 
-    /// Decides what a name means in stage `at`: a stage before it, something named on the command line, or
-    /// an image. Numbers mean stages where files come from.
+    /// Decides what a name means in stage `at`: a stage, something named on the command line, or an image.
+    /// A stage begins with one before it; files may come from any, and then numbers mean stages.
     pub(super) fn origin(&self, name: &str, at: usize, options: &Options, numbers: bool) -> Origin {
-        let before = &self.file.stages[..at];
+        let within = if numbers { self.file.stages.len() } else { at };
+        let before = &self.file.stages[..within];
         let named = before
             .iter()
             .rposition(|stage| stage.name.as_deref() == Some(&name.to_lowercase()));
         let numbered = name
             .parse::<usize>()
             .ok()
-            .filter(|number| numbers && *number < at);
+            .filter(|number| numbers && *number < within);
         if options
             .build_contexts
             .iter()
@@ -126,17 +168,8 @@ impl<'a> Graph<'a> {
             if std::mem::replace(&mut needed[at], true) {
                 continue;
             }
-            if let Origin::Stage(stage) = self.origins[at] {
-                pending.push(stage);
-            }
-            for instruction in &self.file.stages[at].instructions {
-                for name in sources(&instruction.kind) {
-                    let name = self.expand(name).unwrap_or_default();
-                    if let Origin::Stage(stage) = self.origin(&name, at, options, true) {
-                        pending.push(stage);
-                    }
-                }
-            }
+            let wanted = self.wanted(at, options);
+            pending.extend(wanted.into_iter().map(|(stage, _)| stage));
         }
         (0..needed.len()).filter(|at| needed[*at]).collect()
     }

@@ -148,6 +148,8 @@ impl Prepared {
         spec.user = user.user.clone();
         spec.hostname = "buildkitsandbox".to_owned();
         spec.network = self.network;
+        spec.limits.clone_from(&stage.build.options.limits);
+        spec.shared_memory = stage.build.options.shared_memory;
         let mut env = self.env.clone();
         let mut held = Held::default();
         spec.mounts = self.mounts(stage, work, &mut env, &mut held)?;

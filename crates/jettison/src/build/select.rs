@@ -115,9 +115,35 @@ impl Tree {
         let entries = entries
             .into_iter()
             .map(|(name, found)| (path.join(name), found));
-        Ok(entries
-            .filter(|(path, found)| self.takes_part(path, found, &self.ignore))
-            .collect())
+        let mut kept = Vec::new();
+        for (path, found) in entries {
+            if self.keeps(&path, &found)? {
+                kept.push((path, found));
+            }
+        }
+        Ok(kept)
+    }
+
+    /// Returns whether the ignore file leaves something in: itself, or something below it. A directory
+    /// that is left out and around nothing is not even sent to docker's builders.
+    fn keeps(&self, path: &Path, found: &Found) -> Result<bool, Error> {
+        let text = path.to_string_lossy();
+        if self.ignore.is_empty() || !self.ignore.ignores(&text) {
+            return Ok(true);
+        }
+        if !found.is_dir() || !self.ignore.may_keep_below(&text) {
+            return Ok(false);
+        }
+        let entries = self
+            .view
+            .list(found)
+            .map_err(Error::file("read", found.path()))?;
+        for (name, found) in entries {
+            if self.keeps(&path.join(name), &found)? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// A directory that is left out takes part where something in it does not.

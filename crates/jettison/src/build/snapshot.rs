@@ -3,6 +3,7 @@
 //! ```text
 //! CHAIN.full    all files of an image, merged
 //! CHAIN.diff    what the last layer of a chain changed, as overlayfs wrote it
+//! NAME.used     says with its time when the directory NAME was last used
 //! work-…        a step that runs, or what is left of one that was killed
 //! ```
 //!
@@ -25,9 +26,12 @@ use rustix::fs::{CWD, FileType, FlockOperation, Mode, XattrFlags};
 
 use super::Error;
 use super::attributes::{Owner, Owners};
+use super::cache::mark_used;
 use super::view::{OPAQUE, View};
 
 const WORK: &str = "work-";
+/// What the name of a mark ends with.
+const USED: &str = ".used";
 
 /// Where the directories are.
 #[derive(Debug, Clone)]
@@ -146,6 +150,7 @@ impl Snapshots {
             found.push(path);
         }
         found.extend(self.base(&layers[..base], load)?);
+        found.iter().for_each(|path| mark(path));
         Ok(View::new(found))
     }
 
@@ -243,6 +248,23 @@ impl Snapshots {
             }
         }
         settle(&upper, target)
+    }
+}
+
+/// Where the time of a directory's last use is kept; its own is that of the image's root.
+pub(super) fn mark_of(path: &Path) -> PathBuf {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(USED);
+    path.with_file_name(name)
+}
+
+/// Says that a directory is in use now. Failing to is no failure.
+fn mark(path: &Path) {
+    let mark = mark_of(path);
+    if mark.exists() {
+        mark_used(&mark);
+    } else {
+        let _ = File::create(mark);
     }
 }
 

@@ -54,6 +54,9 @@ pub(super) fn run(
     connect(program, streams, terminal.as_ref()).map_err(Failure::at(Step::Streams))?;
     // Not yet as the user, who may be unable to reach it: docker does not mind.
     rustix::process::chdir(&*program.directory).map_err(Failure::at(Step::Directory))?;
+    for (resource, limit) in &program.limits {
+        rustix::process::setrlimit(*resource, *limit).map_err(Failure::at(Step::Limits))?;
+    }
     if let Some(identity) = &program.identity {
         limit_capabilities().map_err(Failure::at(Step::Bounding))?;
         if !program.filter.is_empty() {

@@ -4,11 +4,11 @@ use std::ffi::{CString, OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use rustix::process::{Gid, Uid};
+use rustix::process::{Gid, Resource, Rlimit, Uid};
 
 use super::terminated;
 use crate::sys::StringList;
-use crate::{Error, Exec, HostCommand, IdMapping, Spec, User};
+use crate::{Error, Exec, HostCommand, IdMapping, Limit, Spec, User};
 
 /// Where programs are looked for when the environment has no `PATH`: docker's default.
 const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -25,6 +25,8 @@ pub(crate) struct Program {
     pub(crate) terminal: bool,
     /// The identity to take on; `None` keeps the one that the process has, and its privileges.
     pub(crate) identity: Option<Identity>,
+    /// Bounds to set while there are privileges.
+    pub(crate) limits: Vec<(Resource, Rlimit)>,
     /// A system call filter to put on.
     pub(crate) filter: Vec<libc::sock_filter>,
     /// A second one, whose calls are shown to the caller.
@@ -44,6 +46,7 @@ impl Program {
     /// Plans the first program of a container.
     pub(crate) fn of_container(spec: &Spec) -> Result<Self, Error> {
         let mut program = Self::new(&spec.argv, &spec.env, &spec.cwd)?;
+        program.limits = spec.limits.iter().map(Limit::plan).collect();
         program.run_as(&spec.user, &spec.ids)?;
         program.watch(spec.trace.is_some(), &spec.ids);
         Ok(program)
@@ -104,6 +107,7 @@ impl Program {
             directory: terminated("the working directory", cwd)?,
             terminal: false,
             identity: None,
+            limits: Vec::new(),
             filter: Vec::new(),
             trace: Vec::new(),
         })
@@ -163,6 +167,7 @@ pub(crate) enum Step {
     BecomeRoot,
     Streams,
     Session,
+    Limits,
     Bounding,
     Filter,
     Trace,
@@ -183,12 +188,13 @@ pub(crate) enum Step {
 impl Step {
     /// Returns what a step does, as a phrase that follows "cannot".
     pub(crate) fn describe(step: u32) -> &'static str {
-        const NAMES: [(Step, &str); 12] = [
+        const NAMES: [(Step, &str); 13] = [
             (Step::Clone, "create namespaces"),
             (Step::Join, "join the namespaces of the container"),
             (Step::BecomeRoot, "become root of the user namespace"),
             (Step::Streams, "connect the standard streams"),
             (Step::Session, "start a session"),
+            (Step::Limits, "set a limit that is above this user's own"),
             (Step::Bounding, "limit the capabilities"),
             (Step::Filter, "install the system call filter"),
             (Step::Trace, "trace system calls"),

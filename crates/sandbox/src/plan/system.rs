@@ -51,8 +51,6 @@ const MASKED: [&CStr; 12] = [
 ];
 /// The group of terminals in every distribution.
 const TTY_GROUP: u32 = 5;
-/// Size of `/dev/shm`: docker's 64 MiB.
-const SHM: &str = "mode=1777,size=65536k";
 
 /// The mounts that have to be made while the host is in sight.
 pub(super) struct System {
@@ -129,7 +127,8 @@ impl System {
         }
         let no_program = MountFlags::NOSUID | MountFlags::NOEXEC;
         files.try_mount(c"devpts", c"/dev/pts", no_program, Some(&terminals));
-        files.try_mount(c"tmpfs", c"/dev/shm", quiet, Some(SHM));
+        let memory = format!("mode=1777,size={}", spec.shared_memory);
+        files.try_mount(c"tmpfs", c"/dev/shm", quiet, Some(&memory));
         files.try_mount(c"mqueue", c"/dev/mqueue", quiet, None);
     }
 }

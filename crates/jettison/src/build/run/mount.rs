@@ -12,6 +12,7 @@ use sandbox::Mount;
 
 use crate::build::Error;
 use crate::build::attributes::Owner;
+use crate::build::cache::mark_used;
 use crate::build::copy::{is_plain, materialise};
 use crate::build::select::Tree;
 use crate::build::stage::Stage;
@@ -218,6 +219,11 @@ impl MountPlan {
         let all = stage.build.store.cache().join("mounts");
         fs::create_dir_all(&all).map_err(Error::file("make", &all))?;
         let mut path = all.join(&name);
+        let id_path = all.join(format!("{name}.id"));
+        match fs::read(&id_path) {
+            Ok(_) => mark_used(&id_path),
+            Err(_) => fs::write(&id_path, &self.id).map_err(Error::file("write", &id_path))?,
+        }
         if self.sharing != Sharing::Shared {
             let lock_path = all.join(format!("{name}.lock"));
             let lock = File::create(&lock_path).map_err(Error::file("make", &lock_path))?;

@@ -153,6 +153,11 @@ impl Stage<'_> {
             }
             keys.push(key);
         }
+        if copy.checksum.is_some() && sources.iter().any(|source| !add::is_remote(source)) {
+            return Err(Error::Operand(
+                "--checksum is for files that are fetched".to_owned(),
+            ));
+        }
         let mut chosen: Vec<Chosen> = Vec::new();
         let mut key = common;
         let tree = if sources.is_empty() {
