@@ -61,8 +61,20 @@ impl Reference {
         }
     }
 
-    /// Builds a case, and describes the result; a failure is one, too.
+    /// Builds a case, and describes the result; a failure is one, too, but for those of buildah's storage,
+    /// which others use at the same time.
     pub(crate) fn build(self, case: &Case, context: &Path, base: &str) -> String {
+        let mut built = self.build_once(case, context, base);
+        for _ in 0..3 {
+            if !built.contains("copying layers and metadata for container") {
+                break;
+            }
+            built = self.build_once(case, context, base);
+        }
+        built
+    }
+
+    fn build_once(self, case: &Case, context: &Path, base: &str) -> String {
         let name = format!("jb-case-{}", case.name);
         let archive = context.with_extension(self.name());
         let mut flags: Vec<&str> = case.flags.iter().map(String::as_str).collect();
