@@ -18,6 +18,7 @@
 mod dlopen;
 mod names;
 mod parse;
+mod pointers;
 mod source;
 pub mod strings;
 
@@ -27,6 +28,7 @@ use std::ops::Range;
 pub use dlopen::{DlopenNote, Priority};
 pub use names::Names;
 pub use parse::parse;
+pub use pointers::pointers;
 pub use source::{ReadAt, TreeFile};
 
 /// The facts of one ELF object.

@@ -47,14 +47,18 @@ fn what_was_copied_stays_though_nothing_names_it() {
 }
 
 #[test]
-fn a_copied_command_is_run_and_a_copied_script_elsewhere_is_not() {
+fn what_a_copied_command_runs_stays_and_of_a_copied_script_elsewhere_what_is_cheap() {
     let layer = Builder::new()
         .executable("usr/bin/app", program().build())
         .executable("usr/bin/dump", program().build())
+        .executable(
+            "usr/bin/large",
+            program().data(&"x".repeat(2_000_000)).build(),
+        )
         .executable("usr/bin/rare", program().build());
     let scripts = Builder::new()
         .executable("usr/local/bin/backup", "#!/bin/sh\ndump --all\n")
-        .executable("opt/notes/rarely.sh", "#!/bin/sh\nrare\n");
+        .executable("opt/notes/rarely.sh", "#!/bin/sh\nrare\nlarge\n");
     let kept = kept_of(
         &[
             ("RUN /bin/sh -c install # buildkit", layer),
@@ -65,7 +69,7 @@ fn a_copied_command_is_run_and_a_copied_script_elsewhere_is_not() {
     assert_eq!(
         kept,
         "/bin/sh interpreter\n/opt/notes/rarely.sh authored\n/usr/bin/app entrypoint\n\
-         /usr/bin/dump script-command\n/usr/local/bin/backup application\n"
+         /usr/bin/dump script-command\n/usr/bin/rare spawn\n/usr/local/bin/backup application\n"
     );
 }
 

@@ -161,3 +161,29 @@ fn a_note_that_is_not_as_specified_is_a_defect() {
         testkit::elf::GLIBC_X86_64.as_bytes()
     );
 }
+
+#[test]
+fn pointers_lead_into_strings_that_others_end_with() {
+    let directory = tempfile::tempdir().unwrap();
+    let source = directory.path().join("names.c");
+    let program = directory.path().join("names");
+    let text = "#include <stdio.h>\n\
+        const char *const names[] = { \"ungzip\", \"gzip\" };\n\
+        int main(int argc, char **argv) { return puts(names[argc % 2]); }\n";
+    std::fs::write(&source, text).unwrap();
+    let done = std::process::Command::new("cc")
+        .args(["-O1", "-fPIE", "-pie", "-Wl,-O1", "-o"])
+        .args([&program, &source])
+        .status();
+    assert!(done.unwrap().success());
+    let bytes = std::fs::read(&program).unwrap();
+    let words: Vec<&[u8]> = elf::pointers(&bytes[..])
+        .unwrap()
+        .into_iter()
+        .map(|at| bytes[at as usize..].split(|b| *b == 0).next().unwrap())
+        .filter(|word| word.ends_with(b"zip"))
+        .collect();
+    assert_eq!(words, [&b"ungzip"[..], b"gzip"]);
+    assert!(elf::pointers(&b"#!/bin/sh"[..]).unwrap().is_empty());
+    assert!(elf::pointers(&bytes[..bytes.len() / 8]).unwrap().is_empty());
+}

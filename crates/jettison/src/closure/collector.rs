@@ -73,6 +73,8 @@ pub(super) struct Collector<'a> {
     strong: HashSet<NodeId>,
     /// Other programs of the packages of kept programs.
     pub(super) companions: BTreeMap<NodeId, Companion>,
+    /// Programs that stayed because they cost next to nothing.
+    pub(super) cheap: HashSet<NodeId>,
     /// Directories of applications that users put there.
     pub(super) applications: HashSet<NodeId>,
     /// Files that stay exactly as they are, and the directories that hold them.
@@ -141,6 +143,7 @@ impl<'a> Collector<'a> {
             optional: Vec::new(),
             strong: HashSet::new(),
             companions: BTreeMap::new(),
+            cheap: HashSet::new(),
             applications: HashSet::new(),
             preserved: HashSet::new(),
             asked_for: None,

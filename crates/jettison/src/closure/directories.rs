@@ -238,10 +238,25 @@ pub(super) fn keep_mentioned(
         };
         if own {
             keep_own(collector, found.node, &edge);
-        } else {
+        } else if !is_too_much(collector, found.node, caller) {
             collector.keep_below(found.node, &edge, |node| is_wanted(tree, node));
         }
     }
+}
+
+/// Returns whether a directory is named by a program that stayed because it costs next to nothing, and would
+/// cost more: `gcc-ar` knows where the compiler's parts are.
+fn is_too_much(collector: &Collector<'_>, directory: NodeId, caller: Caller<'_>) -> bool {
+    let tree = collector.tree();
+    let is_cheap = caller.from.is_some_and(|from| {
+        collector.cheap.contains(&from) && !collector.is_kept_for_certain(from)
+    });
+    let cost = || {
+        let files = tree.walk(directory);
+        let new = files.filter(|node| !tree.is_directory(*node) && !collector.graph.keeps(*node));
+        new.map(|node| tree.size(node)).sum::<u64>()
+    };
+    is_cheap && cost() > super::package::COMPANION
 }
 
 /// Returns whether a path leads to a tool of the base system, and stands in a
@@ -284,6 +299,9 @@ fn is_program_of_a_plugin(collector: &Collector<'_>, found: &Resolved, caller: C
 /// nobody sets (tzfile(5), "posix" and "right").
 const REPEATED: &[&str] = &["usr/share/zoneinfo/posix/", "usr/share/zoneinfo/right/"];
 
+/// What tools for reporting bugs ask and run (Apport's "package hooks", reportbug(1)).
+const BUG_REPORTS: &[&str] = &["usr/share/apport/", "usr/share/bug/"];
+
 /// What locales are compiled from (localedef(1), "FILES"); programs read the result.
 pub(super) const LOCALE_SOURCES: &str = "usr/share/i18n/";
 
@@ -297,7 +315,11 @@ pub(super) fn is_wanted(tree: &Tree, node: NodeId) -> bool {
     if path.split(|b| *b == b'/').any(is_version_control) {
         return false;
     }
-    if is_repeated(&path) || path.starts_with(LOCALE_SOURCES.as_bytes()) {
+    let reports = |top: &&str| path.starts_with(top.as_bytes());
+    if is_repeated(&path)
+        || path.starts_with(LOCALE_SOURCES.as_bytes())
+        || BUG_REPORTS.iter().any(reports)
+    {
         return false;
     }
     let class = Class::of(&path);

@@ -28,16 +28,23 @@ pub(super) fn base(packages: &PackageDb) -> BTreeSet<PackageId> {
 /// A program was kept: so is the data of its package, and that of the packages that it depends on if they
 /// hold data (`Architecture: all`, `noarch`) or are built from the same source.
 pub(super) fn program_found(collector: &mut Collector<'_>, program: NodeId) {
+    for id in packages_of(collector, program) {
+        collector.program_packages.insert(id);
+        keep_data(collector, id, program, |_| true);
+    }
+}
+
+/// Returns the packages whose data a program would bring.
+fn packages_of(collector: &Collector<'_>, program: NodeId) -> Vec<PackageId> {
     let packages = collector.input.packages;
-    let Some(owner) = packages.owner(program) else {
-        return;
-    };
-    let mut pending = vec![(owner, program)];
-    while let Some((id, from)) = pending.pop() {
-        if collector.base.contains(&id) || !collector.program_packages.insert(id) {
+    let mut found = Vec::new();
+    let mut pending: Vec<PackageId> = packages.owner(program).into_iter().collect();
+    while let Some(id) = pending.pop() {
+        let is_known = collector.base.contains(&id) || collector.program_packages.contains(&id);
+        if is_known || found.contains(&id) {
             continue;
         }
-        keep_data(collector, id, from, |_| true);
+        found.push(id);
         // Programs of one source are made to work together: a server and the tools that control it.
         let source = &packages.package(id).source.name;
         let data = packages.dependencies(id).iter().filter(|dependency| {
@@ -45,8 +52,23 @@ pub(super) fn program_found(collector: &mut Collector<'_>, program: NodeId) {
             let same = !source.is_empty() && package.source.name == *source;
             same || matches!(package.architecture.as_str(), "all" | "noarch")
         });
-        pending.extend(data.map(|dependency| (*dependency, from)));
+        pending.extend(data.copied());
     }
+    found
+}
+
+/// Returns the bytes of the data that a program would bring: files of its packages that are not offered
+/// one by one.
+fn cost_of_data(collector: &Collector<'_>, program: NodeId) -> u64 {
+    let tree = collector.tree();
+    let files = packages_of(collector, program)
+        .into_iter()
+        .flat_map(|id| collector.input.packages.files(id));
+    files
+        .filter(|node| !tree.is_directory(**node) && is_wanted(tree, **node))
+        .filter(|node| !collector.graph.keeps(**node) && program_of(collector, **node).is_none())
+        .map(|node| tree.size(*node))
+        .sum()
 }
 
 /// A library was kept: so are the directories of its package that are its own.
@@ -254,6 +276,38 @@ pub(super) fn other_names(collector: &mut Collector<'_>) -> Result<(), Error> {
 /// larger ones with `--entry`.
 pub(super) const COMPANION: u64 = 1_000_000;
 
+/// Bytes of data that the first companion of a package may bring for all of them.
+const COMPANION_DATA: u64 = 4_000_000;
+
+/// Part of a server's own bytes that each of its clients may add: next to nothing beside a database of 26 MB
+/// is what dumps it.
+const OF_A_SERVER: u64 = 5;
+
+/// Returns the bytes that a companion may add: more if it connects to something, and was made from one source
+/// with a program that listens and is needed for certain.
+fn allowance(collector: &Collector<'_>, companion: NodeId) -> Result<u64, Error> {
+    let (packages, tree) = (collector.input.packages, collector.tree());
+    let source = |node| Some(packages.package(packages.owner(node)?).source.name.as_str());
+    let Some(made_from) = source(companion).filter(|name| !name.is_empty()) else {
+        return Ok(COMPANION);
+    };
+    let imports = |node, name: &[u8]| -> Result<bool, Error> {
+        let object = collector.loader.object(node).map_err(Error::Loader)?;
+        Ok(object.is_some_and(|object| object.imports.contains(name)))
+    };
+    let mut served = 0;
+    for program in collector.reached.keys() {
+        let same = source(*program) == Some(made_from);
+        if same && collector.is_kept_for_certain(*program) && imports(*program, b"listen")? {
+            served = served.max(tree.size(*program));
+        }
+    }
+    if served == 0 || !imports(companion, b"connect")? {
+        return Ok(COMPANION);
+    }
+    Ok(COMPANION.max(served / OF_A_SERVER))
+}
+
 /// Decides on what depends on everything else: scripts of packages are kept if
 /// their interpreters are, companions if they are cheap. Until nothing changes.
 pub(super) fn settle(collector: &mut Collector<'_>) -> Result<(), Error> {
@@ -277,7 +331,10 @@ pub(super) fn settle(collector: &mut Collector<'_>) -> Result<(), Error> {
             }
         }
         for (node, companion) in std::mem::take(&mut collector.companions) {
-            if cost(collector, node, &inodes)? > COMPANION {
+            let allowed = allowance(collector, node)?;
+            let is_cheap = cost(collector, node, &inodes)? <= allowed
+                && cost_of_data(collector, node) <= COMPANION_DATA;
+            if !is_cheap {
                 collector.companions.insert(node, companion);
                 continue;
             }
@@ -296,6 +353,7 @@ pub(super) fn settle(collector: &mut Collector<'_>) -> Result<(), Error> {
             for link in companion.links {
                 found.push((link, edge.clone()));
             }
+            collector.cheap.insert(node);
             found.push((node, edge));
         }
         if found.is_empty() {

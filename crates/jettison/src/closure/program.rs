@@ -14,11 +14,17 @@ use layer::NodeId;
 use super::collector::Collector;
 use super::command::Caller;
 use super::{Edge, Error, Evidence, directories, facts, gconv, language};
-use crate::elf::{Object, TreeFile, strings};
+use crate::elf::{Object, ReadAt, TreeFile, pointers, strings};
 use crate::loader::{Closure, EdgeKind};
 
 /// Longest string that is taken for a path or a command line; what is longer is text.
 const LONGEST: usize = 1024;
+
+/// Shortest name of a program that is no word of a language by chance.
+const LONG_NAME: usize = 8;
+
+/// Longest name of a program that a pointer leads to.
+const LONGEST_WORD: usize = 32;
 
 /// What the strings of one object say.
 #[derive(Debug, Default)]
@@ -203,6 +209,19 @@ fn read_sayings(
         said.is_shell |= text == b"OPTIND";
     });
     outcome.map_err(|error| collector.unreadable(node, std::io::Error::other(error)))?;
+    if commands.by_path && said.has_shell && is_of_base(collector, node) {
+        let unreadable = |error| collector.unreadable(node, std::io::Error::other(error));
+        for at in pointers(file).map_err(unreadable)? {
+            let mut start = [0; LONGEST_WORD];
+            let read = file
+                .read_at(&mut start, at)
+                .map_err(|error| collector.unreadable(node, error))?;
+            let end = memchr::memchr(0, &start[..read]).unwrap_or_default();
+            if is_word(&start[..end]) {
+                said.shell_commands.insert(start[..end].to_vec());
+            }
+        }
+    }
     if object.go || object.is_static() {
         let outcome = strings::occurrences(file, &object.data, b"| ", |place| {
             said.piped.extend(piped(place.from).map(<[u8]>::to_vec));
@@ -310,15 +329,21 @@ fn follow(collector: &mut Collector<'_>, node: NodeId, object: &Object, said: &S
     // say; its own words are those of a language.
     let is_interpreter = said.is_shell || !said.languages.is_empty();
     let speaks = collector.is_kept_for_certain(node) && !is_interpreter;
-    let commands = speaks.then_some(&said.commands).into_iter().flatten();
-    let packages = collector.input.packages;
-    let is_base = packages
-        .owner(node)
-        .is_some_and(|owner| collector.base.contains(&owner));
+    // Of a long name that somebody installed a program by, that is not to be feared.
+    let is_long = |name: &&Vec<u8>| name.len() >= LONG_NAME;
+    let commands: Vec<&Vec<u8>> = match (speaks, collector.is_kept_for_certain(node)) {
+        (true, _) => said.commands.iter().collect(),
+        (false, true) => {
+            let long = said.commands.iter().filter(is_long);
+            long.filter(|name| collector.asked_for(name)).collect()
+        }
+        (false, false) => Vec::new(),
+    };
+    let is_base = is_of_base(collector, node);
     // Such as `tar`, which has a shell start what it compresses with.
     let by_shell = speaks && is_base && said.has_shell;
     let shell_commands = by_shell.then_some(&said.shell_commands);
-    let strong = commands.map(|name| (name, is_base));
+    let strong = commands.into_iter().map(|name| (name, is_base));
     let cheap = shell_commands
         .into_iter()
         .chain(speaks.then_some(&said.piped));
@@ -354,6 +379,12 @@ fn follow(collector: &mut Collector<'_>, node: NodeId, object: &Object, said: &S
     for language in &said.languages {
         language::keep(collector, *language, node);
     }
+}
+
+/// Returns whether a file is of a package that every system has.
+fn is_of_base(collector: &Collector<'_>, node: NodeId) -> bool {
+    let owner = collector.input.packages.owner(node);
+    owner.is_some_and(|owner| collector.base.contains(&owner))
 }
 
 /// Which strings of an object could be commands.

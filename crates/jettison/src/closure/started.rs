@@ -4,6 +4,9 @@
 //! (supervisord's `command=`, circus' `cmd =`, `exec`, `program`, `script`, `start`, `run`), in whatever
 //! format; jobs of cron (crontab(5)); and the lines of a Procfile (`name: command`). A value counts
 //! only if its first word is a program of the image.
+//!
+//! Settings that packages bring say what a program could start, if it is there (ImageMagick's
+//! `delegates.xml`): of those, the programs count that somebody installed by name.
 
 use layer::NodeId;
 
@@ -24,6 +27,7 @@ pub(super) fn examine(
     text: &[u8],
 ) -> Result<(), Error> {
     if !collector.is_unpackaged(node) {
+        examine_packaged(collector, node, text);
         return Ok(());
     }
     let path = collector.tree().path(node);
@@ -46,6 +50,34 @@ pub(super) fn examine(
         collector.keep_command_line(&words, caller)?;
     }
     Ok(())
+}
+
+/// Keeps the programs that a setting of a package's names in a command line, and that were asked for.
+fn examine_packaged(collector: &mut Collector<'_>, node: NodeId, text: &[u8]) {
+    for line in text.split(|b| *b == b'\n') {
+        for word in words_of_commands(line) {
+            if !collector.asked_for(word) {
+                continue;
+            }
+            let detail = String::from_utf8_lossy(word).into_owned();
+            let caller = Caller {
+                from: Some(node),
+                evidence: Evidence::Spawn,
+                detail: &detail,
+            };
+            collector.keep_command(word, caller);
+        }
+    }
+}
+
+/// Returns the words of the value of `command=`, in a line of a setting or an attribute of XML, where
+/// `&quot;` stands for a quote (XML 1.0, 4.6).
+fn words_of_commands(line: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let value = memchr::memmem::find(line, b"command=").map(|at| &line[at + "command=".len()..]);
+    let words = value
+        .into_iter()
+        .flat_map(|value| value.split(|b| b.is_ascii_whitespace() || b"\"'`&;|()".contains(b)));
+    words.filter(|word| word.len() > 1)
 }
 
 /// How the lines of a file say what is run.
@@ -112,7 +144,26 @@ fn job(line: &[u8], more: usize) -> Option<&[u8]> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Table, command_line};
+    use super::{Table, command_line, words_of_commands};
+
+    #[test]
+    fn words_of_attributes_are_found() {
+        let line = br#"<delegate decode="ps" command="&quot;gs&quot; -q '-sDEVICE=%s' || (gsx)"/>"#;
+        let found: Vec<&[u8]> = words_of_commands(line).collect();
+        assert_eq!(
+            found,
+            [
+                &b"quot"[..],
+                b"gs",
+                b"quot",
+                b"-q",
+                b"-sDEVICE=%s",
+                b"gsx",
+                b"/>"
+            ]
+        );
+        assert_eq!(words_of_commands(b"decode=\"ps\"").count(), 0);
+    }
 
     #[test]
     fn command_lines_are_found() {

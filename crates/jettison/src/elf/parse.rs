@@ -133,13 +133,7 @@ where
     if !matches!(kind, Kind::Executable | Kind::SharedObject) {
         return Ok(object);
     }
-    let image = Image::<H, R> {
-        data,
-        endian,
-        header,
-        segments: segments(header, endian, data)?,
-        length: data.len().unwrap_or(0),
-    };
+    let image = Image::<H, R>::of(data)?;
     object.interpreter = image.interpreter()?;
     image.notes(&mut object);
     image.dynamic(&mut object)?;
@@ -188,16 +182,33 @@ struct Tables {
 }
 
 /// An object as the loader sees it: segments, no sections.
-struct Image<'d, H: FileHeader<Endian = Endianness>, R: ReadRef<'d>> {
+pub(super) struct Image<'d, H: FileHeader<Endian = Endianness>, R: ReadRef<'d>> {
     data: R,
-    endian: Endianness,
-    header: &'d H,
+    pub(super) endian: Endianness,
+    pub(super) header: &'d H,
     segments: &'d [H::ProgramHeader],
     length: u64,
 }
 
 impl<'d, H: FileHeader<Endian = Endianness>, R: ReadRef<'d>> Image<'d, H, R> {
-    fn of_type(&self, kind: elf::ProgramType) -> impl Iterator<Item = &'d H::ProgramHeader> {
+    pub(super) fn of(data: R) -> Result<Self, Error> {
+        let header = H::parse(data).map_err(|_| malformed("its header is incomplete"))?;
+        let endian = header
+            .endian()
+            .map_err(|_| malformed("its byte order is unknown"))?;
+        Ok(Self {
+            data,
+            endian,
+            header,
+            segments: segments(header, endian, data)?,
+            length: data.len().unwrap_or(0),
+        })
+    }
+
+    pub(super) fn of_type(
+        &self,
+        kind: elf::ProgramType,
+    ) -> impl Iterator<Item = &'d H::ProgramHeader> {
         let endian = self.endian;
         self.segments
             .iter()
@@ -205,7 +216,7 @@ impl<'d, H: FileHeader<Endian = Endianness>, R: ReadRef<'d>> Image<'d, H, R> {
     }
 
     /// Returns where an address is in the file, and how many bytes of its segment follow.
-    fn locate(&self, address: u64) -> Option<(u64, u64)> {
+    pub(super) fn locate(&self, address: u64) -> Option<(u64, u64)> {
         self.of_type(elf::PT_LOAD).find_map(|segment| {
             let start: u64 = segment.p_vaddr(self.endian).into();
             let (offset, size) = segment.file_range(self.endian);
@@ -217,7 +228,7 @@ impl<'d, H: FileHeader<Endian = Endianness>, R: ReadRef<'d>> Image<'d, H, R> {
         })
     }
 
-    fn read_array<T: Pod>(&self, address: u64, count: u64) -> Option<&'d [T]> {
+    pub(super) fn read_array<T: Pod>(&self, address: u64, count: u64) -> Option<&'d [T]> {
         let (offset, left) = self.locate(address)?;
         let bytes = count.checked_mul(size_of::<T>() as u64)?;
         (bytes <= left).then_some(())?;
