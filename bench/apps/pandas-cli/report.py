@@ -13,7 +13,7 @@ def convert(path, target):
     import pandas as pd
 
     read = {"csv": pd.read_csv, "parquet": pd.read_parquet, "xlsx": pd.read_excel, "json": pd.read_json, "pkl": pd.read_pickle, "feather": pd.read_feather, "xml": pd.read_xml}
-    frame = read[path.rsplit(".", 1)[1].removesuffix(".gz")](path)
+    frame = read[path.removesuffix(".gz").rsplit(".", 1)[1]](path)
     kind = target.rsplit(".", 1)[1]
     keep = {} if kind in ("json", "pkl", "feather") else {"index": False}
     getattr(frame, {"pkl": "to_pickle", "xlsx": "to_excel"}.get(kind, f"to_{kind}"))(target, **keep)
