@@ -25,17 +25,21 @@ pub struct Outcome {
 }
 
 impl Environment {
-    /// Takes the program, `env!("CARGO_BIN_EXE_jettison")`.
+    /// Takes the program, `env!("CARGO_BIN_EXE_jettison")`; `JETTISON` in the environment names another build of it,
+    /// such as the one that is released.
     ///
     /// # Panics
     /// When no directory can be made.
     pub fn new(program: impl Into<PathBuf>) -> Self {
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "tests are told by their environment"
+        )]
+        let other = std::env::var_os("JETTISON").map(PathBuf::from);
+        let program = other.unwrap_or_else(|| program.into());
         let root = tempfile::tempdir().expect("a temporary directory can be made");
         std::fs::create_dir(root.path().join("work")).expect("it can be written to");
-        Self {
-            program: program.into(),
-            root,
-        }
+        Self { program, root }
     }
 
     /// Returns a path below the working directory.
