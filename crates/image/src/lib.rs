@@ -30,6 +30,7 @@ pub mod platform;
 pub mod progress;
 mod recompress;
 pub mod reference;
+mod sparse;
 mod spool;
 pub mod store;
 mod survey;

@@ -17,6 +17,7 @@ use crate::digest::{Digest, HashingWriter};
 use crate::error::{Error, Result};
 use crate::manifest::Descriptor;
 use crate::media_type::{Family, MediaType};
+use crate::sparse::SparseWriter;
 use crate::spool::Spool;
 
 /// A layer in a nameless file.
@@ -40,7 +41,8 @@ pub fn spool_layer(
 ) -> Result<SpooledLayer> {
     let wrap = |source| Error::WriteLayer { source };
     let file = spool.file()?;
-    let mut hashed = HashingWriter::new(io::BufWriter::with_capacity(1 << 20, &file));
+    let sparse = SparseWriter::new(&file);
+    let mut hashed = HashingWriter::new(io::BufWriter::with_capacity(1 << 20, sparse));
     let mut tar = TarWriter::new(&mut hashed as &mut dyn Write);
     fill(&mut tar).map_err(wrap)?;
     tar.finish().map_err(wrap)?;

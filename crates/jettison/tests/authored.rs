@@ -53,7 +53,7 @@ fn what_a_copied_command_runs_stays_and_of_a_copied_script_elsewhere_what_is_che
         .executable("usr/bin/dump", program().build())
         .executable(
             "usr/bin/large",
-            program().data(&"x".repeat(2_000_000)).build(),
+            program().data("x".repeat(2_000_000)).build(),
         )
         .executable("usr/bin/rare", program().build());
     let scripts = Builder::new()
