@@ -283,8 +283,8 @@ const COMPANION_DATA: u64 = 4_000_000;
 /// is what dumps it.
 const OF_A_SERVER: u64 = 5;
 
-/// Returns the bytes that a companion may add: more if it connects to something, and was made from one source
-/// with a program that listens and is needed for certain.
+/// Returns the bytes that a companion may add: more if it connects to something or starts programs, and was
+/// made from one source with a program that listens and is needed for certain.
 fn allowance(collector: &Collector<'_>, companion: NodeId) -> Result<u64, Error> {
     let (packages, tree) = (collector.input.packages, collector.tree());
     let source = |node| Some(packages.package(packages.owner(node)?).source.name.as_str());
@@ -302,10 +302,14 @@ fn allowance(collector: &Collector<'_>, companion: NodeId) -> Result<u64, Error>
             served = served.max(tree.size(*program));
         }
     }
-    if served == 0 || !imports(companion, b"connect")? {
-        return Ok(COMPANION);
+    // What starts programs has the clients do it: `mariadb-upgrade` does.
+    let reaches = [&b"connect"[..], b"system", b"popen", b"execvp"];
+    for name in reaches.iter().filter(|_| served > 0) {
+        if imports(companion, name)? {
+            return Ok(COMPANION.max(served / OF_A_SERVER));
+        }
     }
-    Ok(COMPANION.max(served / OF_A_SERVER))
+    Ok(COMPANION)
 }
 
 /// Decides on what depends on everything else: scripts of packages are kept if
