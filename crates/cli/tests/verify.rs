@@ -201,9 +201,11 @@ fn a_probe_that_fails_on_the_original_is_a_mistake() {
         ),
         (&["--exec", "a | b"], "needs a shell"),
     ] {
-        // The last --timeout counts, so the one of the table comes after.
-        let verify = ["verify", "--timeout", "6", "web:1", "web:1"];
-        let outcome = environment.run(&[&verify, probe].concat());
+        let patience: &[&str] = match probe.contains(&"--timeout") {
+            true => &[],
+            false => &["--timeout", "6"],
+        };
+        let outcome = environment.run(&[&["verify", "web:1", "web:1"], patience, probe].concat());
         assert_eq!(outcome.code, 2, "{outcome}");
         assert!(outcome.stderr.contains(reason), "{reason}: {outcome}");
     }
