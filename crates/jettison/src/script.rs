@@ -8,7 +8,7 @@
 //! the image.
 //!
 //! - [`config`]: paths in configuration files of any syntax.
-//! - [`shebang()`] and [`env_program`]: which interpreter a script has.
+//! - [`shebang()`]: which interpreter a script has.
 //!
 //! What is *not* here: files. Which of the names and paths exist in an image is
 //! for the caller to look up.
@@ -27,7 +27,7 @@ mod word;
 
 use std::collections::BTreeSet;
 
-pub use shebang::{Shebang, env_program, shebang};
+pub use shebang::{Shebang, shebang};
 
 /// Bytes of a script that are looked at. Installers that carry an archive are
 /// larger; their text is at the beginning.

@@ -74,6 +74,35 @@ fn what_a_copied_command_runs_stays_and_of_a_copied_script_elsewhere_what_is_che
 }
 
 #[test]
+fn the_interpreter_of_a_copied_script_that_can_be_executed_stays() {
+    let installed = Builder::new()
+        .executable("usr/bin/app", program().build())
+        .executable("usr/bin/env", program().build())
+        .executable("usr/bin/awk", program().build())
+        .executable("usr/bin/perl", program().build())
+        .executable("usr/bin/ruby", program().build());
+    let scripts = Builder::new()
+        .executable("opt/filter", "#!/usr/bin/env awk\n{ print }\n")
+        .executable("opt/clean.sh", "#!/bin/sh\nrm -r /opt/work\n")
+        .file("opt/read.pl", "#!/usr/bin/perl\n1;\n");
+    let unused = Builder::new().executable("opt/made", "#!/usr/bin/ruby\n1\n");
+    let kept = kept_of(
+        &[
+            ("RUN install", installed),
+            ("COPY scripts /opt", scripts),
+            ("RUN make", unused),
+        ],
+        r#"{"Cmd":["app"]}"#,
+    );
+    assert_eq!(
+        kept,
+        "/bin/sh interpreter\n/opt/clean.sh authored\n/opt/filter application\n\
+         /opt/read.pl authored\n/usr/bin/app entrypoint\n/usr/bin/awk interpreter\n\
+         /usr/bin/env interpreter\n"
+    );
+}
+
+#[test]
 fn a_layer_that_brings_a_system_is_no_application() {
     let system = Builder::new()
         .executable("bin/sh", program().build())

@@ -5,7 +5,8 @@
 //! run time: from a string of a Go program, a variable that an orchestrator sets, a
 //! command that somebody runs in the container. So these files stay, but for what builds need.
 //! They came along: what they name is not followed, unless they are
-//! commands, in a directory of PATH, or settings, below `/etc`.
+//! commands, in a directory of PATH, or settings, below `/etc`. Scripts that can be executed
+//! wait to be: their interpreter stays, and what they import.
 //!
 //! The history tells which layer is whose (OCI image configuration, `history`). A layer
 //! that brings a system is a base, whoever copied it.
@@ -15,10 +16,12 @@ use std::collections::HashSet;
 use layer::NodeId;
 
 use super::collector::Collector;
+use super::command::Caller;
 use super::directories::{is_build_cache, is_version_control, is_wanted};
 use super::{Edge, Evidence, Level};
 use crate::instructions;
 use crate::packages::classes::Class;
+use crate::script::{self, Dialect};
 
 /// What a layer is to the application.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,8 +76,17 @@ pub(super) fn add(collector: &mut Collector<'_>) {
         if origin == Origin::Unknown || !is_of_application(collector, node, origin) {
             continue;
         }
-        // The author's commands, and settings of the system, are meant to be used.
-        let is_meant = is_command(collector, node) || tree.path(node).starts_with(b"etc/");
+        let script = match origin {
+            Origin::Copied => executable_script(collector, node),
+            _ => None,
+        };
+        // The author's commands, and settings of the system, are meant to be used. Of a shell's
+        // scripts many are for other places: where it is built, where it is deployed.
+        let is_meant = is_command(collector, node)
+            || tree.path(node).starts_with(b"etc/")
+            || script
+                .as_ref()
+                .is_some_and(|name| Dialect::of(name).is_none());
         let evidence = match is_meant && origin == Origin::Copied {
             true => Evidence::Application,
             false => Evidence::Authored,
@@ -87,7 +99,30 @@ pub(super) fn add(collector: &mut Collector<'_>) {
             detail,
         };
         collector.keep(node, edge);
+        if let Some(interpreter) = script {
+            let detail = String::from_utf8_lossy(&interpreter).into_owned();
+            let caller = Caller {
+                from: Some(node),
+                evidence: Evidence::Interpreter,
+                detail: &detail,
+            };
+            collector.keep_command(&interpreter, caller);
+        }
     }
+}
+
+/// Returns the interpreter of a script that can be executed as it is, and is not part of what a
+/// language installed.
+fn executable_script(collector: &Collector<'_>, node: NodeId) -> Option<Vec<u8>> {
+    let tree = collector.tree();
+    if tree.mode(node) & 0o111 == 0
+        || tree.content(node).is_none()
+        || collector.units.of(node).is_some()
+    {
+        return None;
+    }
+    let first = collector.read(node, 256).ok()?;
+    script::shebang(&first).map(|first| first.program())
 }
 
 fn origin(instruction: &str) -> Origin {

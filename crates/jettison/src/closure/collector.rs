@@ -316,14 +316,7 @@ impl<'a> Collector<'a> {
         let Some(shebang) = crate::script::shebang(&first) else {
             return Script::No;
         };
-        let found = match shebang
-            .argument
-            .as_deref()
-            .and_then(crate::script::env_program)
-        {
-            Some(program) if shebang.interpreter.ends_with(b"/env") => self.find_command(&program),
-            _ => self.find_command(&shebang.interpreter),
-        };
+        let found = self.find_command(&shebang.program());
         found.map_or(Script::Broken, |(_, found)| Script::Of(found.node))
     }
 

@@ -20,7 +20,7 @@ pub(super) fn examine(
     if !collector.is_kept_for_certain(node) {
         let authored = collector.graph.reason(node).map(|edge| edge.evidence);
         if authored == Some(Evidence::Authored)
-            && let Some(dialect) = Dialect::of(&shebang.interpreter)
+            && let Some(dialect) = Dialect::of(&shebang.program())
         {
             offer_commands(collector, node, dialect)?;
         }
@@ -36,16 +36,12 @@ pub(super) fn examine(
     if interpreter.is_none() {
         collector.lacks(node, &shebang.interpreter, "interpreter", false);
     }
-    let mut name = shebang.interpreter.clone();
+    let name = shebang.program();
     // `env` is not the interpreter, it finds it.
-    if name.ends_with(b"/env") {
-        let program = shebang.argument.as_deref().and_then(script::env_program);
-        if let Some(program) = program {
-            interpreter = collector.keep_command(&program, caller);
-            if interpreter.is_none() {
-                collector.lacks(node, &program, "interpreter", false);
-            }
-            name = program;
+    if name != shebang.interpreter {
+        interpreter = collector.keep_command(&name, caller);
+        if interpreter.is_none() {
+            collector.lacks(node, &name, "interpreter", false);
         }
     }
     match Dialect::of(&name) {

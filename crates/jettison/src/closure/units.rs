@@ -153,16 +153,9 @@ pub(super) fn holds(collector: &mut Collector<'_>, node: NodeId, edge: &Edge) ->
     if unit.selected || units.released.contains(&unit.owner) || level == Level::Traced {
         return false;
     }
-    // The application knows what it starts. What was installed names programs for its own
-    // development, and for systems of all kinds.
-    let packages = collector.input.packages;
-    let is_application = edge.from.is_none_or(|from| {
-        let installed = packages.owner(from).is_some() || units.of(from).is_some();
-        !installed && collector.is_kept_for_certain(from)
-    });
     match edge.evidence {
         Evidence::Include | Evidence::Needed | Evidence::Dlopen => false,
-        Evidence::Spawn if !is_application => {
+        Evidence::Spawn if !knows_what_it_starts(collector, edge.from) => {
             hold(collector, node, edge);
             true
         }
@@ -191,6 +184,21 @@ pub(super) fn holds(collector: &mut Collector<'_>, node: NodeId, edge: &Edge) ->
             true
         }
     }
+}
+
+/// The application knows what it starts, and so does a compiled program. What was installed as
+/// source names programs for its own development, and for systems of all kinds.
+fn knows_what_it_starts(collector: &Collector<'_>, program: Option<NodeId>) -> bool {
+    program.is_none_or(|program| {
+        let installed = collector.input.packages.owner(program).is_some();
+        let compiled = || {
+            let first = collector.read(program, 4);
+            first.is_ok_and(|first| first == b"\x7fELF")
+        };
+        collector.units.of(program).is_none()
+            && collector.is_kept_for_certain(program)
+            && (!installed || compiled())
+    })
 }
 
 fn hold(collector: &mut Collector<'_>, node: NodeId, edge: &Edge) {

@@ -12,6 +12,17 @@ pub struct Shebang {
     pub argument: Option<Vec<u8>>,
 }
 
+impl Shebang {
+    /// Returns the name of what interprets the script in the end: `env` only finds it.
+    pub fn program(&self) -> Vec<u8> {
+        let is_env = self.interpreter.ends_with(b"/env");
+        let found = self.argument.as_deref().filter(|_| is_env);
+        found
+            .and_then(env_program)
+            .unwrap_or_else(|| self.interpreter.clone())
+    }
+}
+
 /// Parses the first line of a file, of which the first 256 bytes are enough.
 ///
 /// The rules are those of `load_script` (linux, fs/binfmt_script.c): blanks are
@@ -56,7 +67,7 @@ fn trim(bytes: &[u8], blank: impl Fn(&u8) -> bool) -> &[u8] {
 /// `python3` of `#!/usr/bin/env -S PATH=/x python3 -u`.
 ///
 /// Without `-S` the argument is one word, as the kernel passes it.
-pub fn env_program(argument: &[u8]) -> Option<Vec<u8>> {
+fn env_program(argument: &[u8]) -> Option<Vec<u8>> {
     let mut split = false;
     let mut rest = argument;
     for option in [&b"-S"[..], b"--split-string=", b"-vS"] {
