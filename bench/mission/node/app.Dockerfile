@@ -13,7 +13,7 @@ RUN npm install --omit=dev --no-audit --no-fund && rm -rf /root/.npm
 FROM dependencies AS test
 RUN npm install --include=dev --no-audit --no-fund && rm -rf /root/.npm
 COPY . .
-RUN npm test
+RUN npm test && rm -rf /root/.npm
 
 FROM node AS release
 COPY --from=dependencies /app/node_modules ./node_modules
