@@ -451,3 +451,88 @@ fn a_killed_build_leaves_nothing_in_the_way() {
     assert!(outcome.stderr.contains("cached"), "{outcome}");
     assert_eq!(working(), 0);
 }
+
+#[test]
+fn a_build_killed_at_any_moment_leaves_the_store_valid() {
+    let Some(environment) = containers::with_box(&[]) else {
+        return;
+    };
+    let blobs = environment.store().join("blobs/sha256");
+    for pause in 0..20 {
+        environment.write("ctx/data", &format!("{pause} ").repeat(500_000));
+        environment.write(
+            "ctx/Dockerfile",
+            &format!(
+                "FROM box:1 AS made\nCOPY data /one\nRUN echo {pause} > /two\nRUN rm /one\n\
+                 FROM box:1\nCOPY --from=made /two /\nCOPY data /three\n"
+            ),
+        );
+        let mut child = environment
+            .command(&["build", "-q", "-t", "made:1", "ctx"])
+            .stdout(std::process::Stdio::null())
+            .spawn()
+            .unwrap();
+        std::thread::sleep(std::time::Duration::from_millis(pause * 12));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        for entry in std::fs::read_dir(&blobs).unwrap().flatten() {
+            let name = entry.file_name().to_string_lossy().into_owned();
+            if name.starts_with(".tmp-") {
+                continue; // swept later
+            }
+            let bytes = std::fs::read(entry.path()).unwrap();
+            let digest = testkit::fixture::digest(&bytes);
+            assert_eq!(digest, format!("sha256:{name}"), "killed after {pause}");
+        }
+        assert_eq!(environment.run(&["images"]).code, 0);
+    }
+    let outcome = environment.run(&["build", "-t", "made:1", "ctx"]);
+    assert_eq!(outcome.code, 0, "{outcome}");
+    let left = std::fs::read_dir(environment.store().join("cache/snapshots"))
+        .into_iter()
+        .flatten()
+        .flatten();
+    let left: Vec<_> = left
+        .map(|entry| entry.file_name().to_string_lossy().into_owned())
+        .filter(|name| name.starts_with("work-"))
+        .collect();
+    assert_eq!(left, Vec::<String>::new());
+}
+
+#[test]
+fn a_full_disk_is_said_and_leaves_nothing_half_made() {
+    let Some(environment) = containers::with_box(&[]) else {
+        return;
+    };
+    environment.write("ctx/data", &"0123456789abcdef".repeat(2_000_000));
+    environment.write("ctx/Dockerfile", "FROM box:1\nCOPY data /data\nRUN true\n");
+    // A disk of its own for the store, with little room.
+    let small_disk = r#"
+        cp -a "$JETTISON_STORE" "$JETTISON_STORE.saved"
+        mount -t tmpfs -o size=16m none "$JETTISON_STORE" || exit 77
+        cp -a "$JETTISON_STORE.saved/." "$JETTISON_STORE"
+        (cd "$JETTISON_STORE" && find . | sort > ../before)
+        "$0" build -q -t made:1 ctx; code=$?
+        cd "$JETTISON_STORE"
+        find . | grep -v '^./cache' | sort > ../after
+        grep -v '^./cache' ../before | diff - ../after >&2 || exit 78
+        find . -name 'work-*' -exec echo left behind {} \; >&2
+        exit $code
+    "#;
+    let ordinary = environment.command(&[]);
+    let mut unshare = std::process::Command::new("unshare");
+    unshare.args(["--mount", "--map-root-user", "sh", "-c", small_disk]);
+    unshare.arg(ordinary.get_program());
+    for (name, value) in ordinary.get_envs() {
+        unshare.env(name, value.unwrap_or_default());
+    }
+    if let Some(directory) = ordinary.get_current_dir() {
+        unshare.current_dir(directory);
+    }
+    let output = unshare.output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(3), "{said}");
+    assert!(said.contains("No space left on device"), "{said}");
+    assert!(said.contains("hint: free some space"), "{said}");
+    assert!(!said.contains("left behind"), "{said}");
+}
