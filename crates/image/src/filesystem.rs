@@ -16,6 +16,7 @@ use crate::packing::Packing;
 use crate::progress::{Counted, Progress};
 use crate::spool::Spool;
 use crate::survey::LayerSize;
+use crate::unchecked::Unchecked;
 
 /// Members sent at once from a reading thread to the merging one.
 const BATCH: usize = 512;
@@ -53,7 +54,7 @@ pub(crate) struct Loaded {
     /// By layer; of those that are stored as they are, nothing.
     pub(crate) packings: Vec<Option<Packing>>,
     /// Layers that were taken as they are, by index.
-    pub(crate) unchecked: Vec<(Digest, FileSlice)>,
+    pub(crate) unchecked: Unchecked,
     /// The tree before the layer of [`Manner::snapshot`].
     pub(crate) before: Option<Tree>,
 }
@@ -84,6 +85,21 @@ impl FileSystem {
             trust_local: false,
         };
         Ok(Self::load_so(image, options, manner)?.files)
+    }
+
+    /// Reads all layers as [`FileSystem::load`] does, but of those that lie uncompressed in a local file only
+    /// the headers: their bytes are there at once, and are hashed by [`Unchecked::check`].
+    ///
+    /// # Errors
+    /// As [`FileSystem::load`].
+    pub fn load_unchecked(image: &Image, options: LoadOptions<'_>) -> Result<(Self, Unchecked)> {
+        let manner = Manner {
+            record: false,
+            snapshot: None,
+            trust_local: true,
+        };
+        let loaded = Self::load_so(image, options, manner)?;
+        Ok((loaded.files, loaded.unchecked))
     }
 
     pub(crate) fn load_so(
@@ -164,7 +180,7 @@ impl FileSystem {
                         files,
                         sizes,
                         packings,
-                        unchecked,
+                        unchecked: Unchecked::new(unchecked),
                         before,
                     })
                 }

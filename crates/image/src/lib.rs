@@ -35,9 +35,10 @@ mod spool;
 pub mod store;
 mod survey;
 pub mod transport;
+mod unchecked;
 
 pub use blob::{BlobSource, Blobs};
-pub use build::{NewImage, NewLayer, write_layer};
+pub use build::{NewImage, NewLayer, pack_layer, write_layer};
 pub use config::Config;
 pub use digest::Digest;
 pub use error::{Error, Result};
@@ -54,3 +55,4 @@ pub use reference::Reference;
 pub use spool::Spool;
 pub use store::Store;
 pub use survey::{LayerSize, Stages, Survey};
+pub use unchecked::Unchecked;

@@ -1,12 +1,12 @@
 //! The file system of an image with all that its layers hide: what an analysis needs.
 
-use layer::{Content, Extents, FileSlice, Tree};
+use layer::{Content, Extents, Tree};
 
-use crate::digest::Digest;
-use crate::error::{Error, Result};
-use crate::filesystem::{FileSystem, LoadOptions, Manner, digest_of};
+use crate::error::Result;
+use crate::filesystem::{FileSystem, LoadOptions, Manner};
 use crate::image::Image;
 use crate::packing::Packing;
+use crate::unchecked::Unchecked;
 
 /// What one layer brought.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -77,7 +77,7 @@ pub struct Stages {
     pub files: FileSystem,
     /// The layers below the border merged; of the same contents.
     pub lower: Tree,
-    unchecked: Vec<(Digest, FileSlice)>,
+    unchecked: Unchecked,
 }
 
 impl Stages {
@@ -105,23 +105,8 @@ impl Stages {
     /// them must not be used before this has succeeded.
     ///
     /// # Errors
-    /// [`Error::DiffId`] for the first that is not what its digest says.
+    /// [`Error::DiffId`](crate::Error::DiffId) for the first that is not what its digest says.
     pub fn check(&self) -> Result<()> {
-        for (expected, slice) in &self.unchecked {
-            let (expected, layer) = (*expected, *expected);
-            let read = digest_of(slice.reader());
-            let (actual, _) = read.map_err(|source| Error::Blob {
-                digest: layer,
-                source,
-            })?;
-            if actual != expected {
-                return Err(Error::DiffId {
-                    layer,
-                    expected,
-                    actual,
-                });
-            }
-        }
-        Ok(())
+        self.unchecked.check()
     }
 }

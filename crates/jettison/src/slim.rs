@@ -1,7 +1,7 @@
 //! The main job: an image with what its programs could ask for, and nothing else.
 //!
-//! [`plan`] finds out what stays and why; [`write()`] makes the image; [`mod@report`]
-//! says what became of every path. Proving the result is [`crate::verify`]'s work.
+//! [`plan`] finds out what stays and why; [`write()`] makes the image, a [`Draft`] one that is proven while it
+//! is compressed; [`mod@report`] says what became of every path. Proving the result is [`crate::verify`]'s work.
 
 pub mod cache;
 pub mod job;
@@ -11,14 +11,14 @@ pub mod recipe;
 pub mod repair;
 pub mod report;
 pub mod why_not;
+mod write;
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+pub use write::{Draft, Slimmed, write};
 
-use image::config::HistoryEntry;
-use image::transport::Context;
-use image::transport::layout::Layout;
-use image::{FileSystem, Image, NewImage, NewLayer};
-use layer::{Entry, Kind, Metadata, NodeId, Time};
+use std::collections::{BTreeSet, HashSet};
+
+use image::{FileSystem, Image};
+use layer::NodeId;
 use sandbox::Trace;
 
 use crate::closure::{self, Closure, Evidence};
@@ -134,101 +134,4 @@ impl Plan<'_> {
     pub fn evidence(&self, node: NodeId) -> Option<Evidence> {
         self.closure.graph.reason(node).map(|edge| edge.evidence)
     }
-}
-
-/// An image that was made, without a name yet.
-#[derive(Debug)]
-pub struct Slimmed {
-    /// The image.
-    pub image: Image,
-    /// Its layer.
-    pub layer: NewLayer,
-}
-
-/// Makes the slim image: one layer with what stays, and the config of `source`
-/// with nothing changed but layers and history.
-///
-/// # Errors
-/// When a content cannot be read or a blob not written.
-pub fn write(
-    source: &Image,
-    plan: &Plan<'_>,
-    layout: &Layout,
-    context: Context<'_>,
-) -> Result<Slimmed, Error> {
-    let files = plan.files;
-    let layer = image::write_layer(layout, context, |tar| {
-        tar.write_tree(&files.tree, &files.contents, |node| plan.keeps(node))?;
-        write_metadata(plan, tar)
-    })?;
-    let config = source.config();
-    let mut history: Vec<HistoryEntry> = config
-        .history()
-        .into_iter()
-        .map(|entry| HistoryEntry {
-            empty_layer: true,
-            ..entry
-        })
-        .collect();
-    history.push(HistoryEntry {
-        created: config.created().map(str::to_owned),
-        created_by: CREATED_BY.to_owned(),
-        comment: Some(format!("{MADE_FROM}{}", source.id())),
-        empty_layer: false,
-    });
-    let config = config.with_layers(&[layer.diff_id], &history);
-    let annotations = BTreeMap::from([(SOURCE_ID.to_owned(), source.id().to_string())]);
-    let layers = std::slice::from_ref(&layer);
-    let image = NewImage {
-        config: &config,
-        layers,
-        annotations,
-    }
-    .store(layout)?;
-    Ok(Slimmed { image, layer })
-}
-
-/// Writes the files of package metadata, and directories for them where those do not stay.
-fn write_metadata<W: std::io::Write>(
-    plan: &Plan<'_>,
-    tar: &mut layer::write::TarWriter<W>,
-) -> layer::Result<()> {
-    let tree = &plan.files.tree;
-    let mut made: HashSet<Vec<u8>> = HashSet::new();
-    for file in &plan.remains.files {
-        let mtime = plan
-            .remains
-            .replaced
-            .first()
-            .map_or(Time::default(), |node| tree.mtime(*node));
-        let slashes = file.path.iter().enumerate().filter(|(_, b)| **b == b'/');
-        for (slash, _) in slashes {
-            let directory = &file.path[..slash];
-            let stays = tree.lookup(directory).is_some_and(|node| plan.keeps(node));
-            if stays || !made.insert(directory.to_vec()) {
-                continue;
-            }
-            let metadata = tree.lookup(directory).map_or(
-                Metadata {
-                    mode: 0o755,
-                    mtime,
-                    ..Metadata::default()
-                },
-                |n| tree.metadata(n),
-            );
-            let path = directory.to_vec();
-            tar.write_entry(&Entry {
-                path,
-                kind: Kind::Directory,
-                metadata,
-            })?;
-        }
-        let metadata = Metadata {
-            mode: file.mode,
-            mtime,
-            ..Metadata::default()
-        };
-        tar.write_bytes(&file.path, &metadata, &file.bytes)?;
-    }
-    Ok(())
 }

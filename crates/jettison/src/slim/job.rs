@@ -13,7 +13,7 @@ use sandbox::Trace;
 use super::cache::{Remembered, Slot};
 use super::repair::{self, Missed, ROUNDS, Repair, Sides};
 use super::report::{self, Summary};
-use super::{Error, Plan, Seen, plan, write};
+use super::{Draft, Error, Plan, Seen, plan, write};
 use crate::closure::Options;
 use crate::packages::PackageDb;
 use crate::verify::{self, Expected, Proof, Subject, Surroundings, Verdict};
@@ -78,10 +78,10 @@ pub enum JobError {
     Inspect(#[from] Box<dyn std::error::Error + Send + Sync>),
 }
 
-/// An image that was made and what is known of it.
-struct Made {
-    image: Image,
-    summary: Summary,
+/// What came of it, and why: a remembered result has no plan.
+struct Worked<'f> {
+    finished: Finished,
+    plan: Option<Plan<'f>>,
 }
 
 impl Job<'_> {
@@ -109,11 +109,42 @@ impl Job<'_> {
         self.context
             .progress
             .begin("reading", Some(self.image.stored_size()));
-        let files = FileSystem::load(self.image, self.load)?;
+        let (files, unchecked) = FileSystem::load_unchecked(self.image, self.load)?;
+        // Nothing of what is done meanwhile gets a name before the bytes are what they should be.
+        let worked = std::thread::scope(|scope| {
+            let check = scope.spawn(|| unchecked.check());
+            let worked = self.work(&files, remembered);
+            match check.join() {
+                Ok(checked) => checked.map_err(JobError::from).and(worked),
+                Err(panic) => std::panic::resume_unwind(panic),
+            }
+        });
+        let worked = worked?;
+        if let Some(plan) = &worked.plan {
+            let finished = &worked.finished;
+            inspect(plan, &finished.summary, &finished.repaired)?;
+            let verdict = &finished.verdict;
+            if verdict.as_ref().is_none_or(|verdict| verdict.same) {
+                slot.put(&Remembered {
+                    manifest: finished.image.manifest().descriptor(),
+                    summary: finished.summary.clone(),
+                    repaired: finished.repaired.clone(),
+                });
+            }
+        }
+        Ok(worked.finished)
+    }
+
+    /// Looks, decides, writes, proves and repairs.
+    fn work<'f>(
+        &self,
+        files: &'f FileSystem,
+        remembered: Option<(Remembered, Image)>,
+    ) -> Result<Worked<'f>, JobError> {
         let subject = Subject {
             name: self.name,
             image: self.image,
-            files: &files,
+            files,
         };
         let proof = self
             .proof
@@ -125,11 +156,17 @@ impl Job<'_> {
             (&proof, &mut expected, remembered)
         {
             let nothing = BTreeSet::new();
-            let (compared, missed) = self.compare(proof, expected, &image, None, &nothing)?;
+            let slim = FileSystem::load(&image, self.load)?;
+            let slim = (&image, &slim);
+            let (compared, missed) = self.compare(proof, expected, slim, None, &nothing)?;
             if missed.is_empty() {
-                return Ok(Finished {
-                    verdict: Some(compared),
-                    ..finished(image, remembered, expected.trace.take())
+                let finished = finished(image, remembered, expected.trace.take());
+                return Ok(Worked {
+                    finished: Finished {
+                        verdict: Some(compared),
+                        ..finished
+                    },
+                    plan: None,
                 });
             }
         }
@@ -142,14 +179,14 @@ impl Job<'_> {
                 repairs: &repairs,
             };
             self.context.progress.begin("searching", None);
-            let plan = plan(self.image, &files, self.options, &seen)?;
-            let made = self.make(&files, &plan)?;
+            let plan = plan(self.image, files, self.options, &seen)?;
+            self.context.progress.begin("writing", None);
             let (Some(proof), Some(expected)) = (&proof, &mut expected) else {
-                break (made, plan);
+                let made = write(self.image, &plan, self.store.layout(), self.context)?;
+                self.context.progress.end();
+                break (made.image, plan);
             };
-            let packages = Some(&plan.packages);
-            let (compared, missed) =
-                self.compare(proof, expected, &made.image, packages, &repairs)?;
+            let (made, compared, missed) = self.prove(&plan, proof, expected, &repairs)?;
             verdict = Some(compared);
             if !repair::is_new(&missed, &repairs) || round == ROUNDS {
                 break (made, plan);
@@ -161,20 +198,49 @@ impl Job<'_> {
                 }
             }
         };
-        inspect(&plan, &made.summary, &repaired)?;
-        if verdict.as_ref().is_none_or(|verdict| verdict.same) {
-            slot.put(&Remembered {
-                manifest: made.image.manifest().descriptor(),
-                summary: made.summary.clone(),
-                repaired: repaired.clone(),
-            });
-        }
-        Ok(Finished {
-            image: made.image,
-            summary: made.summary,
+        let finished = Finished {
+            summary: report::summary(self.image, files, &plan, &made),
+            image: made,
             verdict,
             repaired,
             trace: expected.and_then(|expected| expected.trace),
+        };
+        Ok(Worked {
+            finished,
+            plan: Some(plan),
+        })
+    }
+
+    /// Makes the image, and asks it what the original was asked while it is compressed. Returns what it misses.
+    fn prove(
+        &self,
+        plan: &Plan<'_>,
+        proof: &Proof<'_>,
+        expected: &mut Expected<'_>,
+        before: &BTreeSet<Vec<u8>>,
+    ) -> Result<(Image, Verdict, Missed), JobError> {
+        let draft = Draft::new(self.image, plan, self.load.spool)?;
+        self.context.progress.end();
+        let image = draft.image()?;
+        let quiet = Context {
+            progress: &image::Silent,
+            ..self.context
+        };
+        std::thread::scope(|scope| {
+            let packing = scope.spawn(|| draft.pack(self.store.layout(), quiet));
+            // Its digest was computed when it was written, just now.
+            let compared = FileSystem::load_unchecked(&image, self.load)
+                .map_err(JobError::from)
+                .and_then(|(files, _)| {
+                    let slim = (&image, &files);
+                    self.compare(proof, expected, slim, Some(&plan.packages), before)
+                });
+            let packed = match packing.join() {
+                Ok(packed) => packed?,
+                Err(panic) => std::panic::resume_unwind(panic),
+            };
+            let (verdict, missed) = compared?;
+            Ok((packed.image, verdict, missed))
         })
     }
 
@@ -200,31 +266,19 @@ impl Job<'_> {
         }
     }
 
-    fn make(&self, files: &FileSystem, plan: &Plan<'_>) -> Result<Made, JobError> {
-        self.context.progress.begin("writing", None);
-        let made = write(self.image, plan, self.store.layout(), self.context)?;
-        self.context.progress.end();
-        let summary = report::summary(self.image, files, plan, &made.image);
-        Ok(Made {
-            image: made.image,
-            summary,
-        })
-    }
-
     /// Asks a slim image what the original was asked, and returns what it misses.
     fn compare(
         &self,
         proof: &Proof<'_>,
         expected: &mut Expected<'_>,
-        image: &Image,
+        (image, files): (&Image, &FileSystem),
         packages: Option<&PackageDb>,
         before: &BTreeSet<Vec<u8>>,
     ) -> Result<(Verdict, Missed), JobError> {
-        let files = FileSystem::load(image, self.load)?;
         let subject = Subject {
             name: self.result_name,
             image,
-            files: &files,
+            files,
         };
         let compared = proof.compare(expected, subject)?;
         let original = expected.files();
@@ -241,7 +295,7 @@ impl Job<'_> {
         let missed = compared.trace.map(|trace| {
             let sides = Sides {
                 original,
-                slim: &files,
+                slim: files,
                 packages,
                 options: self.options,
                 traces: (expected.trace.as_ref(), &trace),

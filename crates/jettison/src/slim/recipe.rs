@@ -145,7 +145,7 @@ impl Recipe {
         tar.write_tree(&files.tree, &files.contents, |node| {
             self.nodes.contains(&node)
         })?;
-        super::write_metadata(plan, &mut tar)?;
+        super::write::write_metadata(plan, &mut tar)?;
         tar.finish()
     }
 }
