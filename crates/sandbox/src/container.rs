@@ -2,14 +2,17 @@
 
 use std::fs::File;
 use std::net::{SocketAddr, TcpStream};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 use std::{fs, io};
 
+use crate::child::Beside;
 use crate::streams::Ends;
 use crate::supervise::Supervised;
 use crate::trace::{Trace, Tracing};
-use crate::{Error, Exec, ExitStatus, HostCommand, IdMapping, Network, Process, launch, network};
+use crate::{
+    Error, Exec, ExitStatus, HostCommand, IdMapping, Network, Process, Spec, launch, network,
+};
 
 /// A running container. Dropping it kills everything in it.
 #[derive(Debug)]
@@ -114,6 +117,32 @@ impl Container {
     /// Returns whether what programs ask for is written down.
     pub(crate) fn recorded(&self) -> bool {
         self.tracing.as_ref().is_some_and(Tracing::recorded)
+    }
+
+    /// Starts a command in a container of its own that shares the network of this one, and its ids. It ends
+    /// when this one does.
+    ///
+    /// # Errors
+    /// [`Error::Apart`] when the two cannot share a network, else as [`spawn`](crate::spawn).
+    pub fn beside(&self, spec: &Spec) -> Result<Container, Error> {
+        launch::spawn_beside(Some(self), spec)
+    }
+
+    /// Returns what a container of this spec has to enter to share the network.
+    pub(crate) fn shared_with(&self, spec: &Spec) -> Result<Beside<'_>, Error> {
+        let monitor = self.supervised.monitor();
+        let reason = match monitor {
+            None => "it has ended",
+            Some(_) if spec.ids != self.ids => {
+                "their programs run as different users, and this user has only one id"
+            }
+            Some(_) if spec.network != self.network => "one of them uses another network",
+            Some(monitor) => {
+                let first = self.supervised.process().as_fd();
+                return Ok(Beside { monitor, first });
+            }
+        };
+        Err(Error::Apart { reason })
     }
 
     /// Runs a further command in the container, as `docker exec` does.

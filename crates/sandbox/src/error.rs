@@ -29,6 +29,12 @@ pub enum Error {
         /// Group asked for.
         gid: u32,
     },
+    /// Two containers cannot share a network.
+    #[error("cannot share the network of another container: {reason}")]
+    Apart {
+        /// Why not.
+        reason: &'static str,
+    },
     /// A step between the new process and the program failed.
     #[error("cannot {step}")]
     Setup {

@@ -27,10 +27,19 @@ use crate::{
 /// [`Error::NotFound`], [`Error::MissingInterpreter`] and [`Error::NotExecutable`] are about the program;
 /// [`Error::exit_code`] says what docker would exit with. Everything else is about the surroundings.
 pub fn spawn(spec: &Spec) -> Result<Container, Error> {
+    spawn_beside(None, spec)
+}
+
+/// Starts a command in a container of its own, which shares the network of another if there is one.
+pub(crate) fn spawn_beside(other: Option<&Container>, spec: &Spec) -> Result<Container, Error> {
+    let beside = other.map(|other| other.shared_with(spec)).transpose()?;
     if let Writes::Directory(directory) = &spec.writes {
         make_layers(directory, &spec.root_here())?;
     }
     let mut plan = Plan::new(spec)?;
+    if beside.is_some() {
+        plan.namespaces &= !libc::CLONE_NEWNET;
+    }
     let (ends, program_ends) = streams::connect(spec.streams)?;
     let (control, control_child) = channel().map_err(Error::supervise("make a channel"))?;
     let (report, report_child) = channel().map_err(Error::supervise("make a channel"))?;
@@ -39,19 +48,27 @@ pub fn spawn(spec: &Spec) -> Result<Container, Error> {
         report: report_child,
     };
 
-    let outer = libc::CLONE_NEWUSER | libc::CLONE_NEWPID;
+    let outer = match beside {
+        None => libc::CLONE_NEWUSER | libc::CLONE_NEWPID,
+        Some(_) => 0,
+    };
     let ours = [control.as_raw_fd(), report.as_raw_fd()];
     let monitor = start(outer, || {
         sys::close_inherited(ours);
-        child::monitor(&mut plan, &program_ends, &channels)
+        match beside {
+            None => child::monitor(&mut plan, &program_ends, &channels),
+            Some(other) => child::monitor_beside(other, &mut plan, &program_ends, &channels),
+        }
     })
     .map_err(|errno| Error::Namespaces {
         source: errno.into(),
     })?;
     drop((channels, program_ends));
-    id_maps::write(monitor.pid, &spec.ids)?;
-    // A monitor that is gone has said why, or says nothing, which is noticed below.
-    let _ = send(control.as_fd(), Message::Started, None);
+    if beside.is_none() {
+        id_maps::write(monitor.pid, &spec.ids)?;
+        // A monitor that is gone has said why, or says nothing, which is noticed below.
+        let _ = send(control.as_fd(), Message::Started, None);
+    }
 
     let supervised = Supervised::new(monitor, control)
         .map_err(Error::supervise("start the monitor of the container"))?;

@@ -112,6 +112,13 @@ impl Supervised {
         &self.process
     }
 
+    /// Returns a descriptor for its monitor, unless the program has ended.
+    pub(crate) fn monitor(&self) -> Option<BorrowedFd<'_>> {
+        self.monitor
+            .as_ref()
+            .map(|monitor| monitor.descriptor.as_fd())
+    }
+
     /// Waits until the program ends, or for so long.
     pub(crate) fn wait_timeout(&mut self, timeout: Duration) -> Result<Option<ExitStatus>, Error> {
         let failed = |source| Error::Supervise {

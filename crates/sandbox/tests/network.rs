@@ -7,7 +7,7 @@ use std::io::Read;
 use std::net::{SocketAddr, TcpListener};
 use std::time::{Duration, Instant};
 
-use sandbox::{Container, HostCommand, Network, Spec, Stdio, Streams};
+use sandbox::{Container, ExitStatus, HostCommand, Network, Spec, Stdio, Streams};
 use support::{Root, output, root, run, started, strings};
 
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -147,4 +147,42 @@ fn any_user_may_listen_on_a_low_port() {
     })
     .unwrap();
     assert!(status.success(), "{errors}");
+}
+
+#[test]
+fn a_container_beside_another_shares_its_network_and_ends_with_it() {
+    let Some(root) = root() else { return };
+    let mut first = server(&root, 5432);
+    let streams = Streams {
+        stdout: Stdio::Piped,
+        ..Streams::default()
+    };
+    let script = "nc 127.0.0.1 5432; echo $$; test -e /proc/2; echo $?; hostname";
+    let mut client = first
+        .beside(&Spec {
+            streams,
+            hostname: "client".to_owned(),
+            ..root.script(script)
+        })
+        .unwrap();
+    let mut said = String::new();
+    let mut stdout = client.take_stdout().unwrap();
+    stdout.read_to_string(&mut said).unwrap();
+    assert_eq!(said, "welcome\n1\n1\nclient\n");
+    assert!(client.wait().unwrap().success());
+
+    let mut waiting = first
+        .beside(&root.script("nc -ll -p 80 -e echo both; true"))
+        .unwrap();
+    let deadline = Instant::now() + TIMEOUT;
+    while first.listening_tcp_ports().unwrap().len() < 2 {
+        assert!(Instant::now() < deadline, "the second does not listen");
+    }
+    first.kill().unwrap();
+    assert_eq!(waiting.wait().unwrap(), ExitStatus::Signal(9));
+    let error = first.beside(&root.script("true")).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "cannot share the network of another container: it has ended"
+    );
 }

@@ -76,13 +76,43 @@ pub(crate) fn monitor(plan: &mut Plan, streams: &Streams, channels: &Channels) -
     if !matches!(receive(control, RecvFlags::empty()), Ok(Some(_))) {
         sys::exit_now(125);
     }
+    make_init(plan, streams, channels)
+}
+
+/// Makes the monitor of a container that shares the network of another, and waits for it. The monitor is in
+/// the outer pid namespace of the other, so that it ends with that, and its container with it.
+pub(crate) fn monitor_beside(
+    other: Beside<'_>,
+    plan: &mut Plan,
+    streams: &Streams,
+    channels: &Channels,
+) -> ! {
+    if let Err(errno) = other.join() {
+        Failure::at(Step::Join)(errno).report(channels.report.as_fd());
+    }
+    // Only a process made now is in that pid namespace, and may make another one.
+    // SAFETY: the child runs `make_init`, which keeps to the rules of this module and never returns.
+    match unsafe { sys::clone(0) } {
+        Ok(Cloned::Child) => make_init(plan, streams, channels),
+        Ok(Cloned::Parent(pid, _)) => {
+            // The channels end when the monitor does.
+            sys::close_from(0);
+            end_of(pid);
+            sys::exit_now(0)
+        }
+        Err(errno) => Failure::at(Step::Clone)(errno).report(channels.report.as_fd()),
+    }
+}
+
+/// Makes the first process of a container, and watches it.
+fn make_init(plan: &mut Plan, streams: &Streams, channels: &Channels) -> ! {
     // SAFETY: the child runs `init`, which keeps to the rules of this module and never returns.
     let (pid, init) = match unsafe { sys::clone(plan.namespaces) } {
         Ok(Cloned::Child) => init(plan, streams, channels.report.as_fd()),
         Ok(Cloned::Parent(pid, descriptor)) => (pid, descriptor),
         Err(errno) => Failure::at(Step::Clone)(errno).report(channels.report.as_fd()),
     };
-    watch(control, pid, &init)
+    watch(channels.control.as_fd(), pid, &init)
 }
 
 /// Introduces a process to the caller, waits for the end of either, and then ends itself.
@@ -180,7 +210,8 @@ fn prepare(plan: &mut Plan, report: BorrowedFd<'_>) -> Result<Option<OwnedFd>, F
 pub(crate) struct Joined<'a> {
     /// A process that is in them.
     pub(crate) container: BorrowedFd<'a>,
-    /// Their flags. The user namespace is among them, as it gives the right to join the others.
+    /// Their flags. The user namespace is among them, unless it was joined before: it gives the right to join
+    /// the others.
     pub(crate) namespaces: c_int,
 }
 
@@ -196,6 +227,28 @@ impl<'a> Joined<'a> {
     fn join(self) -> Result<(), Errno> {
         let flags = ThreadNameSpaceType::from_bits_retain(self.namespaces.cast_unsigned());
         move_into_thread_name_spaces(self.container, flags)
+    }
+}
+
+/// The container whose network another one shares.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Beside<'a> {
+    pub(crate) monitor: BorrowedFd<'a>,
+    pub(crate) first: BorrowedFd<'a>,
+}
+
+impl Beside<'_> {
+    fn join(self) -> Result<(), Errno> {
+        let outer = Joined {
+            container: self.monitor,
+            namespaces: libc::CLONE_NEWUSER | libc::CLONE_NEWPID,
+        };
+        let network = Joined {
+            container: self.first,
+            namespaces: libc::CLONE_NEWNET,
+        };
+        outer.join()?;
+        network.join()
     }
 }
 
