@@ -166,6 +166,7 @@ fn settings(args: &RunFlags, command: &[String]) -> anyhow::Result<Settings> {
         Stdio::Null
     };
     Ok(Settings {
+        local_names: Vec::new(),
         command: command.to_vec(),
         entrypoint: args.entrypoint.clone(),
         env: args.env.variables()?,

@@ -40,7 +40,10 @@ pub(crate) fn code(failure: &anyhow::Error) -> u8 {
             return INPUT;
         }
         if cause.is::<probe::Invalid>()
-            || matches!(cause.downcast_ref(), Some(verify::Error::Mistake { .. }))
+            || matches!(
+                cause.downcast_ref(),
+                Some(verify::Error::Mistake { .. } | verify::Error::Companion { .. })
+            )
         {
             return INPUT;
         }
@@ -165,6 +168,11 @@ pub(crate) fn hint(failure: &anyhow::Error) -> Option<String> {
             return Some(
                 "try it with `jettison run`; what is slow to start needs --wait-for".to_owned(),
             );
+        }
+        if let Some(verify::Error::Companion { name, .. }) = cause.downcast_ref() {
+            return Some(format!(
+                "try it with `jettison run`; what it must be told goes into --with-env {name}:NAME=VALUE"
+            ));
         }
         if let Some(error) = cause.downcast_ref::<image::Error>() {
             return image_hint(error);

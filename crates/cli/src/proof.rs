@@ -3,10 +3,11 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use image::{FileSystem, Image, Progress as _};
+use image::{FileSystem, Image, Progress as _, Reference};
 use jettison::container::Settings;
-use jettison::probe::{self, Probe, Request, WaitFor, config, http};
-use jettison::verify::{Outcome, Plan, Subject, Surroundings, Verdict, verify};
+use jettison::probe::config::{self, With};
+use jettison::probe::{self, Probe, Request, WaitFor, http};
+use jettison::verify::{Companion, Outcome, Plan, Subject, Surroundings, Verdict, verify};
 use sandbox::{Caller, IdMapping, Mount};
 
 use crate::container_flags::{EnvFlags, parse_volume};
@@ -55,6 +56,12 @@ pub(crate) struct ProbeFlags {
     /// Put a directory or file of the host into both containers (repeatable)
     #[arg(long, value_name = "HOST:CONTAINER[:ro]", value_parser = parse_volume)]
     volume: Vec<Mount>,
+    /// Run another image beside it, in its network, reached as NAME: the database of a web application (repeatable)
+    #[arg(long, value_name = "NAME=IMAGE", value_parser = parse_with)]
+    with: Vec<With>,
+    /// Set a variable of an image of --with (repeatable)
+    #[arg(long, value_name = "NAME:VARIABLE=VALUE", value_parser = parse_with_env)]
+    with_env: Vec<(String, String, String)>,
     /// Read probes from a file [default: jettison.toml, if there is one here]
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -114,6 +121,28 @@ impl ProbeFlags {
         })
     }
 
+    /// Prepares what runs beside the images, the file's first.
+    pub(crate) fn companions(
+        &self,
+        session: &Session<'_>,
+        ids: &IdMapping,
+    ) -> anyhow::Result<Vec<Companion>> {
+        let mut all = self.file()?.with;
+        all.extend(self.with.iter().cloned());
+        for (name, variable, value) in &self.with_env {
+            let Some(with) = all.iter_mut().find(|with| with.name == *name) else {
+                return Err(Usage::error(
+                    format!("no image runs beside it as `{name}`"),
+                    format!("name the image with --with {name}=IMAGE"),
+                ));
+            };
+            with.env.insert(variable.clone(), value.clone());
+        }
+        all.iter()
+            .map(|with| companion(with, session, ids))
+            .collect()
+    }
+
     fn file(&self) -> anyhow::Result<config::File> {
         let (path, required) = match &self.config {
             Some(path) => (path.as_path(), true),
@@ -132,6 +161,53 @@ impl ProbeFlags {
             .into()),
         }
     }
+}
+
+fn companion(with: &With, session: &Session<'_>, ids: &IdMapping) -> anyhow::Result<Companion> {
+    let opened = session.open(&Reference::parse(&with.image)?)?;
+    let image = &opened.image;
+    jettison::container::check_platform(image)?;
+    let stage = format!("reading {}", with.name);
+    session.ui.begin(&stage, Some(image.stored_size()));
+    let files = FileSystem::load(image, session.load_options())?;
+    let env = with.env.iter();
+    let settings = Settings {
+        env: env
+            .map(|(name, value)| (name.clone(), Some(value.clone())))
+            .collect(),
+        command: with.command.clone(),
+        ..Settings::default()
+    };
+    let made = Companion::new(&with.name, image, &files, &settings, ids, session.scratch());
+    session.ui.end();
+    Ok(made?)
+}
+
+fn parse_with(text: &str) -> Result<With, String> {
+    let (name, image) = text
+        .split_once('=')
+        .filter(|(name, image)| is_host_name(name) && !image.is_empty())
+        .ok_or("write NAME=IMAGE, as in db=postgres:16; the name is a host name")?;
+    Ok(With {
+        name: name.to_owned(),
+        image: image.to_owned(),
+        ..With::default()
+    })
+}
+
+fn parse_with_env(text: &str) -> Result<(String, String, String), String> {
+    let parts = text
+        .split_once(':')
+        .and_then(|(name, rest)| Some((name, rest.split_once('=')?)));
+    let (name, (variable, value)) =
+        parts.ok_or("write NAME:VARIABLE=VALUE, as in db:POSTGRES_PASSWORD=x")?;
+    Ok((name.to_owned(), variable.to_owned(), value.to_owned()))
+}
+
+/// Letters, digits, hyphens and dots (RFC 1123), and the underscores that Compose allows.
+fn is_host_name(name: &str) -> bool {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
+    !name.is_empty() && name.bytes().all(allowed)
 }
 
 /// Returns the commands that have to be there because they are run inside.
@@ -156,6 +232,7 @@ pub(crate) fn prove(
     original: Side<'_>,
     other: Side<'_>,
     plan: &Plan,
+    flags: &ProbeFlags,
 ) -> anyhow::Result<Verdict> {
     jettison::container::check_platform(original.image)?;
     jettison::container::check_platform(other.image)?;
@@ -163,7 +240,8 @@ pub(crate) fn prove(
     let images = (original.image, other.image);
     let (first, second) = (read(session, original)?, read(session, other)?);
     let ids = IdMapping::detect(&Caller::current());
-    let surroundings = surroundings(session, &ids)?;
+    let companions = flags.companions(session, &ids)?;
+    let surroundings = surroundings(session, &ids, &companions)?;
     let subject = |name, image, files| Subject { name, image, files };
     let verdict = verify(
         subject(names.0, images.0, &first),
@@ -179,10 +257,12 @@ pub(crate) fn prove(
 pub(crate) fn surroundings<'a>(
     session: &'a Session<'_>,
     ids: &'a IdMapping,
+    companions: &'a [Companion],
 ) -> anyhow::Result<Surroundings<'a>> {
     Ok(Surroundings {
         ids,
         scratch: session.scratch(),
+        companions,
         env: environment::all(),
         cwd: std::env::current_dir()?,
         progress: session.ui,

@@ -459,10 +459,10 @@ fn a_build_killed_at_any_moment_leaves_the_store_valid() {
     };
     let blobs = environment.store().join("blobs/sha256");
     for pause in 0..20 {
-        environment.write("ctx/data", &format!("{pause} ").repeat(500_000));
+        environment.write("ctx/data", format!("{pause} ").repeat(500_000));
         environment.write(
             "ctx/Dockerfile",
-            &format!(
+            format!(
                 "FROM box:1 AS made\nCOPY data /one\nRUN echo {pause} > /two\nRUN rm /one\n\
                  FROM box:1\nCOPY --from=made /two /\nCOPY data /three\n"
             ),
@@ -504,7 +504,7 @@ fn a_full_disk_is_said_and_leaves_nothing_half_made() {
     let Some(environment) = containers::with_box(&[]) else {
         return;
     };
-    environment.write("ctx/data", &"0123456789abcdef".repeat(2_000_000));
+    environment.write("ctx/data", "0123456789abcdef".repeat(2_000_000));
     environment.write("ctx/Dockerfile", "FROM box:1\nCOPY data /data\nRUN true\n");
     // A disk of its own for the store, with little room.
     let small_disk = r#"

@@ -8,6 +8,7 @@
 //! running image, `ready` waits for it, `ask` puts a question to it, `compare` compares.
 
 mod ask;
+mod companion;
 mod compare;
 mod diff;
 mod output;
@@ -26,9 +27,11 @@ use crate::container::{self, Settings};
 use crate::probe::http::{self, Expect};
 use crate::probe::{Probe, Request, WaitFor};
 
+pub use companion::Companion;
 pub use compare::Difference;
 
 use ask::Answer;
+use companion::Companions;
 use side::{Side, State};
 
 /// One of the two images.
@@ -62,6 +65,8 @@ pub struct Surroundings<'a> {
     pub ids: &'a IdMapping,
     /// An existing directory for unpacked files.
     pub scratch: &'a Path,
+    /// Images that run beside each side, in its network.
+    pub companions: &'a [Companion],
     /// The environment of commands of the host.
     pub env: Vec<(OsString, OsString)>,
     /// Their working directory.
@@ -118,6 +123,16 @@ pub enum Error {
         image: String,
         /// Why not.
         source: container::Error,
+    },
+    /// An image that is to run beside both does not get ready.
+    #[error("`{name}`, which is to run beside it, is not ready: {reason}{}", last_lines(.log))]
+    Companion {
+        /// The name it was given.
+        name: String,
+        /// What happened.
+        reason: String,
+        /// The last lines that it wrote.
+        log: Vec<String>,
     },
     /// The original does not do what a probe expects of it.
     #[error("the probe `{probe}` fails on the original: {reason}{}", last_lines(.log))]
@@ -248,6 +263,9 @@ impl<'a> Proof<'a> {
         let name = || original.image.id().hex().chars().take(12).collect();
         // What a program says of its host is then the same.
         plan.settings.hostname.get_or_insert_with(name);
+        let companions = surroundings.companions.iter();
+        let names = companions.map(|companion| companion.name.clone());
+        plan.settings.local_names.extend(names);
         Self {
             plan,
             surroundings,
@@ -403,7 +421,9 @@ impl<'a> Proof<'a> {
 
     fn interview<'s>(&self, subject: Subject<'s>, traced: bool) -> Result<Interview<'s>, Error> {
         let trace = traced.then(TraceOptions::default);
-        let side = Side::start(subject, &self.plan.settings, self.surroundings, trace);
+        let companions = Companions::start(self.surroundings.companions, self.plan.timeout)?;
+        let settings = &self.plan.settings;
+        let side = Side::start(subject, settings, self.surroundings, companions, trace);
         Ok(Interview {
             side: side.map_err(|source| subject.error(source))?,
             subject,

@@ -173,7 +173,11 @@ pub(crate) fn run(args: &Args, session: &Session<'_>) -> anyhow::Result<Answer> 
         .transpose()?;
     let guard = session.store.writing()?;
     let ids = IdMapping::detect(&Caller::current());
-    let surroundings = proof::surroundings(session, &ids)?;
+    let companions = match args.no_verify {
+        true => Vec::new(),
+        false => args.probes.companions(session, &ids)?,
+    };
+    let surroundings = proof::surroundings(session, &ids, &companions)?;
     let job = Job {
         image: &opened.image,
         name: &label,

@@ -40,6 +40,7 @@ pub(crate) fn run(args: &Args, session: &Session<'_>) -> anyhow::Result<Answer> 
         side(&*args.original, &original),
         side(&*args.other, &other),
         &plan,
+        &args.probes,
     )?;
     let value = json!({
         "original": { "name": args.original, "id": original.id() },

@@ -29,6 +29,8 @@ pub struct Settings {
     pub hostname: Option<String>,
     /// What the container reaches.
     pub network: Network,
+    /// Further names of the container itself, in `/etc/hosts`.
+    pub local_names: Vec<String>,
     /// Directories and files of the host.
     pub mounts: Vec<Mount>,
     /// Whether the root cannot be written to.
@@ -102,7 +104,7 @@ pub fn plan(
     spec.env = environment(config, settings, &hostname, &found.home);
     spec.cwd = working_dir.into();
     spec.user = found.user;
-    (spec.hosts, spec.resolv_conf) = names(settings.network, &hostname);
+    (spec.hosts, spec.resolv_conf) = names(settings, &hostname);
     spec.hostname = hostname;
     spec.network = settings.network;
     spec.mounts = volumes(config, files, settings);
@@ -181,13 +183,19 @@ fn environment(
 
 /// `/etc/hosts` and `/etc/resolv.conf`. The host's, where its network is used; else there is no name
 /// server to ask, and saying so lets a look-up fail at once instead of after a time-out.
-fn names(network: Network, hostname: &str) -> (Option<Vec<u8>>, Option<Vec<u8>>) {
-    match network {
+fn names(settings: &Settings, hostname: &str) -> (Option<Vec<u8>>, Option<Vec<u8>>) {
+    match settings.network {
         Network::Host => {
             let read = |path| std::fs::read(path).ok();
             (read("/etc/hosts"), read("/etc/resolv.conf"))
         }
-        Network::Private | Network::None => (Some(default_hosts(hostname)), Some(Vec::new())),
+        Network::Private | Network::None => {
+            let mut hosts = default_hosts(hostname);
+            for name in &settings.local_names {
+                hosts.extend_from_slice(format!("127.0.0.1\t{name}\n").as_bytes());
+            }
+            (Some(hosts), Some(Vec::new()))
+        }
     }
 }
 

@@ -7,6 +7,11 @@
 //! wait-for = ["6379"]
 //! timeout = 30
 //!
+//! [[with]]
+//! name = "db"
+//! image = "postgres:16"
+//! env = { POSTGRES_PASSWORD = "x" }
+//!
 //! [[probe]]
 //! http = "POST /items => 201"
 //! headers = { Authorization = "Bearer x" }
@@ -32,6 +37,8 @@ pub struct File {
     pub env: Vec<(String, String)>,
     /// `HOST:CONTAINER[:ro]`, as written.
     pub volumes: Vec<String>,
+    /// What runs beside it, in this order.
+    pub with: Vec<With>,
     /// When it is ready.
     pub wait_for: Vec<WaitFor>,
     /// Seconds.
@@ -40,11 +47,29 @@ pub struct File {
     pub probes: Vec<Probe>,
 }
 
+/// An image that runs beside both, in their network.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct With {
+    /// The host name that it is reached by.
+    pub name: String,
+    /// The image, as it is named on the command line.
+    pub image: String,
+    /// Variables to set.
+    #[serde(default)]
+    pub env: BTreeMap<String, String>,
+    /// In place of the image's command.
+    #[serde(default)]
+    pub command: Vec<String>,
+}
+
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Document {
     #[serde(default)]
     container: Container,
+    #[serde(default)]
+    with: Vec<With>,
     #[serde(default)]
     probe: Vec<Table>,
 }
@@ -87,6 +112,7 @@ pub fn parse(text: &str) -> Result<File, Invalid> {
     Ok(File {
         env: document.container.env.into_iter().collect(),
         volumes: document.container.volumes,
+        with: document.with,
         wait_for: wait_for
             .map(|text| text.parse())
             .collect::<Result<_, _>>()?,

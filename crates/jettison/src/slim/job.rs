@@ -16,7 +16,7 @@ use super::report::{self, Summary};
 use super::{Draft, Error, Plan, Seen, plan, write};
 use crate::closure::Options;
 use crate::packages::PackageDb;
-use crate::verify::{self, Expected, Proof, Subject, Surroundings, Verdict};
+use crate::verify::{self, Companion, Expected, Proof, Subject, Surroundings, Verdict};
 
 /// What to make, and with what.
 #[derive(Debug, Clone, Copy)]
@@ -246,10 +246,14 @@ impl Job<'_> {
 
     fn slot(&self) -> Slot {
         let wanted = format!(
-            "{:?}\0{:?}\0{:?}",
+            "{:?}\0{:?}\0{:?}\0{:?}",
             self.options,
             self.proof.map(|(plan, _)| plan),
-            self.trace
+            self.trace,
+            self.proof.map(|(_, surroundings)| {
+                let companions = surroundings.companions.iter();
+                companions.map(Companion::key).collect::<Vec<_>>()
+            })
         );
         Slot::new(self.store, self.image, &wanted, self.program)
     }

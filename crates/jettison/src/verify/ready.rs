@@ -14,7 +14,7 @@ const INTERVAL: Duration = Duration::from_millis(10);
 const SETTLED: Duration = Duration::from_millis(300);
 /// The same, if some that the image exposes do not listen: images expose ports that they use only in some
 /// configurations.
-const SETTLED_WITHOUT_ALL: Duration = Duration::from_secs(3);
+pub(super) const SETTLED_WITHOUT_ALL: Duration = Duration::from_secs(3);
 /// How long a program that opens no ports has to run to count as one that stays.
 const STAYS: Duration = Duration::from_secs(2);
 /// The second image has at least so long, and at least [`SLOWER`] times as long as the original took.
@@ -70,7 +70,8 @@ pub(super) fn wait(side: &mut Side, conditions: &Conditions<'_>) -> Result<Ready
                 elapsed,
             });
         }
-        let ports = listening(running);
+        let mut ports = listening(running);
+        ports.retain(|port| !side.companions.have(*port));
         if ports != seen.0 {
             seen = (ports, Instant::now());
         }
@@ -197,7 +198,7 @@ impl Observed<'_> {
 }
 
 /// Returns the TCP ports that listen in a container, sorted.
-fn listening(running: &Running) -> Vec<u16> {
+pub(super) fn listening(running: &Running) -> Vec<u16> {
     let addresses = running.container.listening_tcp_ports();
     // One that has just ended has none.
     let mut ports: Vec<u16> = addresses

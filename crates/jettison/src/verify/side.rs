@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use sandbox::{Container, ExitStatus, Spec, Stdio, Streams, Trace, TraceOptions};
 
+use super::companion::Companions;
 use super::output::Stream;
 use super::{Subject, Surroundings};
 use crate::container::{self, Settings, Unpacked};
@@ -22,6 +23,8 @@ pub(super) struct Side {
     pub(super) started: Instant,
     /// What programs asked for in containers that have ended.
     past: Option<Trace>,
+    /// What runs beside it.
+    pub(super) companions: Companions,
     // Dropped last, when nothing uses it any more.
     _unpacked: Unpacked,
 }
@@ -62,6 +65,7 @@ impl Side {
         subject: Subject<'_>,
         settings: &Settings,
         surroundings: &Surroundings<'_>,
+        companions: Companions,
         trace: Option<TraceOptions>,
     ) -> Result<Self, container::Error> {
         let Subject { name, image, files } = subject;
@@ -96,7 +100,7 @@ impl Side {
         spec.trace = trace;
         let run = match unfit {
             Some(unfit) => unfit,
-            None => match spawn(&spec)? {
+            None => match companions.spawn(&spec)? {
                 Ok(running) => Run::Started(Box::new(running)),
                 Err(reason) => Run::Failed(reason),
             },
@@ -107,6 +111,7 @@ impl Side {
             run,
             started: Instant::now(),
             past: None,
+            companions,
             _unpacked: unpacked,
         })
     }
@@ -193,16 +198,30 @@ impl Side {
         let Some(running) = self.running() else {
             return Vec::new();
         };
-        let mut lines = running.stdout.last_lines(LAST_LINES);
-        lines.extend(running.stderr.last_lines(LAST_LINES));
-        let from = lines.len().saturating_sub(LAST_LINES);
+        running.last_lines(LAST_LINES)
+    }
+}
+
+impl Running {
+    /// Returns the last lines that it wrote, at most so many.
+    pub(super) fn last_lines(&self, most: usize) -> Vec<String> {
+        let mut lines = self.stdout.last_lines(most);
+        lines.extend(self.stderr.last_lines(most));
+        let from = lines.len().saturating_sub(most);
         lines.split_off(from)
     }
 }
 
-/// Starts a container. The inner error is that its program cannot be executed, which is the image's fault.
-pub(super) fn spawn(spec: &Spec) -> Result<Result<Running, String>, container::Error> {
-    let spawned = match sandbox::spawn(spec) {
+/// Starts a container, in the network of another if there is one. The inner error is that its program cannot be executed, which is the image's fault.
+pub(super) fn spawn(
+    network: Option<&Container>,
+    spec: &Spec,
+) -> Result<Result<Running, String>, container::Error> {
+    let start = |spec: &Spec| match network {
+        Some(other) => other.beside(spec),
+        None => sandbox::spawn(spec),
+    };
+    let spawned = match start(spec) {
         // An old kernel, or one that refuses: then what programs ask for is not known.
         Err(error) if spec.trace.is_some() && !matches!(error.exit_code(), 126 | 127) => {
             tracing::debug!(%error, "cannot trace");
@@ -210,7 +229,7 @@ pub(super) fn spawn(spec: &Spec) -> Result<Result<Running, String>, container::E
                 trace: None,
                 ..spec.clone()
             };
-            sandbox::spawn(&plain)
+            start(&plain)
         }
         other => other,
     };
