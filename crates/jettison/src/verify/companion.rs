@@ -11,8 +11,9 @@ use image::{FileSystem, Image};
 use sandbox::{IdMapping, Network, Spec, Stdio, Streams};
 
 use super::ask::Status;
+use super::proof::exposed_tcp_ports;
 use super::side::{self, Running};
-use super::{Error, exposed_tcp_ports, ready};
+use super::{Error, ready};
 use crate::container::{self, Settings, Unpacked};
 
 /// How often is looked.

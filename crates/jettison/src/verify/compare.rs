@@ -3,8 +3,9 @@
 use serde::Serialize;
 
 use super::ask::{Part, Status};
+use super::proof::{END, Record, START};
 use super::side::State;
-use super::{END, Outcome, Record, START, diff};
+use super::{Outcome, diff};
 
 /// A part of an answer that differs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

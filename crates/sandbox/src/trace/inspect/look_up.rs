@@ -1,0 +1,242 @@
+//! What the path of a call leads to, and who asks.
+
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::atomic::Ordering;
+
+use rustix::fs::FileType;
+use rustix::io::Errno;
+
+use super::super::paths::{DELETED, squeeze};
+use super::super::record::{Answer, Question, Recorder};
+use super::super::resolve::Glance;
+use super::super::tracee::Link;
+use super::super::walk::Start;
+use super::super::{AccessKind, interpreter};
+use super::flags::{of_kernel, of_kernel_alone};
+use super::{Ask, Directory, Found, Inspector};
+
+/// For so long after a change by a program no answer is taken for granted, in milliseconds: the call that
+/// makes the change has been seen before it was carried out.
+const CHANGES_TAKE: u32 = 100;
+/// For so long an answer is taken for granted if no program changes anything: somebody outside may.
+const FRESH: u32 = 1000;
+/// Most interpreters of interpreters, as in the kernel (`exec_binprm`).
+const MOST_INTERPRETERS: u32 = 5;
+
+impl Inspector {
+    /// Looks up a path.
+    pub(super) fn look_up(
+        &mut self,
+        recorder: &Recorder,
+        ask: &Ask<'_>,
+        thread: i32,
+    ) -> Result<(), Errno> {
+        let now = self.shared.now();
+        if ask.kind == AccessKind::Write {
+            self.shared.last_change.store(now, Ordering::Relaxed);
+        }
+        let moved = self.shared.last_move.load(Ordering::Relaxed);
+        if moved > 0 && self.plain_since <= moved.saturating_add(CHANGES_TAKE) {
+            self.view.forget();
+            self.plain_since = now;
+        }
+        let absolute = ask.path.first() == Some(&b'/');
+        let mut base = std::mem::take(&mut self.base);
+        base.clear();
+        if !absolute {
+            match ask.directory {
+                Directory::Known(path) => base.extend_from_slice(path),
+                Directory::Of(link) => self.tracees.link(thread, link, &mut base)?,
+            }
+        }
+        // The directory has been removed, or the descriptor is of something else.
+        let lost = !absolute && (base.first() != Some(&b'/') || base.ends_with(DELETED));
+        let other_root = if self.shared.roots_differ.load(Ordering::Relaxed) && !lost {
+            self.other_root(thread)?
+        } else {
+            None
+        };
+        let result = if lost {
+            Ok(())
+        } else {
+            self.look_up_from(recorder, ask, thread, &base, other_root, now)
+        };
+        self.base = base;
+        result
+    }
+
+    /// Returns the root directory of a thread and its path in the container, unless it has the container's.
+    pub(super) fn other_root(&mut self, thread: i32) -> Result<Option<(OwnedFd, Vec<u8>)>, Errno> {
+        let root = self.tracees.root(thread)?;
+        let mut prefix = Vec::new();
+        self.view.path_of(root.as_fd(), &mut prefix)?;
+        if prefix == b"/" {
+            prefix.clear();
+        }
+        Ok(Some((root, prefix)))
+    }
+
+    pub(super) fn look_up_from(
+        &mut self,
+        recorder: &Recorder,
+        ask: &Ask<'_>,
+        thread: i32,
+        base: &[u8],
+        other_root: Option<(OwnedFd, Vec<u8>)>,
+        now: u32,
+    ) -> Result<(), Errno> {
+        // The path below the root of the thread.
+        let (mut prefix, mut root) = (Vec::new(), None);
+        let mut below = base;
+        if let Some((other, path)) = other_root {
+            let inside = below
+                .strip_prefix(path.as_slice())
+                .filter(|rest| rest.is_empty() || rest.starts_with(b"/"));
+            // A process may have a working directory that is not below its root.
+            if ask.path.first() == Some(&b'/') || inside.is_some() {
+                below = inside.unwrap_or_default();
+                (prefix, root) = (path, Some(other));
+            }
+        }
+        let mut asked = std::mem::take(&mut self.asked);
+        squeeze(below, ask.path, &mut asked);
+        let result = self.answer(
+            recorder,
+            ask,
+            thread,
+            &mut asked,
+            &prefix,
+            root.as_ref(),
+            now,
+        );
+        self.asked = asked;
+        result
+    }
+
+    /// Finds the answer to a question: an old one that is still right, or a new one.
+    #[allow(clippy::too_many_arguments)] // one step of `look_up_from`
+    pub(super) fn answer(
+        &mut self,
+        recorder: &Recorder,
+        ask: &Ask<'_>,
+        thread: i32,
+        asked: &mut Vec<u8>,
+        prefix: &[u8],
+        root: Option<&OwnedFd>,
+        now: u32,
+    ) -> Result<(), Errno> {
+        if prefix.is_empty() && !self.shared.options.kernel_files && of_kernel_alone(asked) {
+            return Ok(());
+        }
+        let below = asked.clone();
+        asked.splice(..0, prefix.iter().copied());
+        let question = Question {
+            path: asked,
+            kind: ask.kind,
+            follow: ask.follow,
+        };
+        let last = recorder.last(&question);
+        if let Some((known, checked)) = last
+            && self.fresh(checked, now)
+        {
+            self.found.push(Found::Known(known, checked));
+            return Ok(());
+        }
+        let executed = ask.kind == AccessKind::Execute;
+        let glance = self.view.glance(root, &below, ask.follow, executed);
+        let found = match &glance {
+            Glance::Plain(_) => Some(asked.as_slice()),
+            Glance::Opened(_, path) => Some(path.as_slice()),
+            Glance::Failed(_) => None,
+        };
+        if let Some((known, _)) = last
+            && let Some(known) = recorder.same(known, glance.outcome(), found)
+        {
+            self.found.push(Found::Known(known, now));
+            return Ok(());
+        }
+        let start = Start { root, prefix };
+        let resolved = self
+            .view
+            .resolve(glance, start, &below, ask.follow, &mut |link, into| {
+                self.tracees.link(thread, link, into)
+            });
+        let kernel = of_kernel(&resolved.path) && resolved.links.is_empty();
+        if kernel && !self.shared.options.kernel_files {
+            return Ok(());
+        }
+        let by = match ask.by {
+            Some(by) => by.to_vec(),
+            None => self.executable(thread, now),
+        };
+        let program = resolved.path.clone();
+        self.found.push(Found::New {
+            asked: asked.clone(),
+            kind: ask.kind,
+            follow: ask.follow,
+            answer: Answer {
+                outcome: resolved.outcome,
+                path: resolved.path,
+                links: resolved.links,
+                by,
+            },
+        });
+        if let Some(file) = resolved.file
+            && executed
+            && ask.depth < MOST_INTERPRETERS
+        {
+            self.interpreters(recorder, ask.depth, thread, &program, &file);
+        }
+        Ok(())
+    }
+
+    /// Returns whether an answer need not be looked for again.
+    pub(super) fn fresh(&self, checked: u32, now: u32) -> bool {
+        let changed = self.shared.last_change.load(Ordering::Relaxed);
+        checked > changed.saturating_add(CHANGES_TAKE) && now < checked.saturating_add(FRESH)
+    }
+
+    /// Records the interpreters that an executable names, since nobody asks for those but the kernel.
+    pub(super) fn interpreters(
+        &mut self,
+        recorder: &Recorder,
+        depth: u32,
+        thread: i32,
+        program: &[u8],
+        file: &OwnedFd,
+    ) {
+        let regular = rustix::fs::fstat(file)
+            .is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile);
+        // A program that may be executed but not read keeps its secret.
+        let Some(content) = regular
+            .then(|| self.view.reopen(file.as_fd()).ok())
+            .flatten()
+        else {
+            return;
+        };
+        let Some(path) = interpreter::named_by(&content) else {
+            return;
+        };
+        let ask = Ask {
+            path: &path,
+            directory: Directory::Of(Link::Directory),
+            kind: AccessKind::Execute,
+            follow: true,
+            by: Some(program),
+            depth: depth + 1,
+        };
+        if let Err(error) = self.look_up(recorder, &ask, thread) {
+            tracing::debug!(%error, "cannot look up an interpreter");
+        }
+    }
+
+    /// Returns the executable of a thread, unless that is a copy of this process.
+    pub(super) fn executable(&mut self, thread: i32, now: u32) -> Vec<u8> {
+        let path = self.tracees.executable(thread, now);
+        if path == self.own_executable {
+            Vec::new()
+        } else {
+            path.to_vec()
+        }
+    }
+}
