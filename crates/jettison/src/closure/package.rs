@@ -276,6 +276,9 @@ pub(super) fn other_names(collector: &mut Collector<'_>) -> Result<(), Error> {
 /// larger ones with `--entry`.
 pub(super) const COMPANION: u64 = 1_000_000;
 
+/// Bytes that a program may add whose package somebody asked for by name: it was put there to be used.
+const ASKED_FOR: u64 = 3_000_000;
+
 /// Bytes of data that the first companion of a package may bring for all of them.
 const COMPANION_DATA: u64 = 4_000_000;
 
@@ -283,13 +286,18 @@ const COMPANION_DATA: u64 = 4_000_000;
 /// is what dumps it.
 const OF_A_SERVER: u64 = 5;
 
-/// Returns the bytes that a companion may add: more if it connects to something or starts programs, and was
-/// made from one source with a program that listens and is needed for certain.
+/// Returns the bytes that a companion may add: more if its package was asked for, or if it connects to
+/// something or starts programs, and was made from one source with a program that listens and is needed for
+/// certain.
 fn allowance(collector: &Collector<'_>, companion: NodeId) -> Result<u64, Error> {
     let (packages, tree) = (collector.input.packages, collector.tree());
+    let is_asked_for = packages
+        .owner(companion)
+        .is_some_and(|id| packages.package(id).manual && !collector.base.contains(&id));
+    let least = if is_asked_for { ASKED_FOR } else { COMPANION };
     let source = |node| Some(packages.package(packages.owner(node)?).source.name.as_str());
     let Some(made_from) = source(companion).filter(|name| !name.is_empty()) else {
-        return Ok(COMPANION);
+        return Ok(least);
     };
     let imports = |node, name: &[u8]| -> Result<bool, Error> {
         let object = collector.loader.object(node).map_err(Error::Loader)?;
@@ -306,10 +314,10 @@ fn allowance(collector: &Collector<'_>, companion: NodeId) -> Result<u64, Error>
     let reaches = [&b"connect"[..], b"system", b"popen", b"execvp"];
     for name in reaches.iter().filter(|_| served > 0) {
         if imports(companion, name)? {
-            return Ok(COMPANION.max(served / OF_A_SERVER));
+            return Ok(least.max(served / OF_A_SERVER));
         }
     }
-    Ok(COMPANION)
+    Ok(least)
 }
 
 /// Decides on what depends on everything else: scripts of packages are kept if
@@ -328,7 +336,12 @@ pub(super) fn settle(collector: &mut Collector<'_>) -> Result<(), Error> {
         let mut found: Vec<(NodeId, Edge)> = Vec::new();
         for script in std::mem::take(&mut collector.optional) {
             let ready = collector.graph.keeps(script.interpreter);
-            if ready && cost(collector, script.node, &inodes)? <= COMPANION {
+            // Outside of PATH it is a part of its package, however large: what counts is what it brings.
+            let own = match is_in_path(tree, script.node) {
+                true => 0,
+                false => tree.size(script.node),
+            };
+            if ready && cost(collector, script.node, &inodes)? <= COMPANION + own {
                 found.push((script.node, script.edge));
             } else {
                 collector.optional.push(script);
