@@ -226,3 +226,63 @@ fn an_embedded_perl_looks_where_it_looks() {
         "{kept}"
     );
 }
+
+#[test]
+fn all_commands_of_a_line_for_a_shell_stay() {
+    let installed = Builder::new()
+        .executable(
+            "usr/bin/app",
+            program()
+                .import("system")
+                .data(b"\0rm -rf %s ; mkdir -p %s && touch %s\0say hello\0")
+                .build(),
+        )
+        .executable("bin/rm", program().build())
+        .executable("bin/mkdir", program().build())
+        .executable("bin/touch", program().build())
+        .executable("bin/say", program().build());
+    let kept = kept_of(&[("RUN install", installed)], r#"{"Cmd":["app"]}"#);
+    assert_eq!(
+        kept,
+        "/bin/mkdir spawn\n/bin/rm spawn\n/bin/sh interpreter\n/bin/touch spawn\n/usr/bin/app entrypoint\n"
+    );
+}
+
+#[test]
+fn what_was_asked_for_by_name_may_cost_more_and_a_script_of_a_package_is_part_of_it() {
+    let package = |name: &str| {
+        format!(
+            "Package: {name}\nStatus: install ok installed\nArchitecture: amd64\nVersion: 1\n\n"
+        )
+    };
+    let status = [package("server"), package("tool"), package("other")].concat();
+    let large = || program().data("x".repeat(2_000_000)).build();
+    let script = |bytes: usize| format!("#!/usr/bin/run\n{}", "x".repeat(bytes));
+    let installed = Builder::new()
+        .executable(
+            "usr/bin/server",
+            program().data(b"\0/usr/bin/run\0").build(),
+        )
+        .executable("usr/bin/run", program().build())
+        .executable("usr/lib/server/script/control", script(2_000_000))
+        .executable("usr/bin/control", script(2_000_000))
+        .executable("usr/bin/tool", large())
+        .executable("usr/bin/other", large())
+        .file("var/lib/dpkg/status", status)
+        .file(
+            "var/lib/dpkg/info/server.list",
+            "/usr/bin/server\n/usr/bin/control\n/usr/lib/server/script/control\n",
+        )
+        .file("var/lib/dpkg/info/tool.list", "/usr/bin/tool\n")
+        .file("var/lib/dpkg/info/other.list", "/usr/bin/other\n")
+        .file(
+            "var/lib/apt/extended_states",
+            "Package: other\nArchitecture: amd64\nAuto-Installed: 1\n\n",
+        );
+    let kept = kept_of(&[("RUN install", installed)], r#"{"Cmd":["server"]}"#);
+    assert_eq!(
+        kept,
+        "/usr/bin/run path\n/usr/bin/server entrypoint\n/usr/bin/tool package\n\
+         /usr/lib/server/script/control package\n"
+    );
+}

@@ -40,6 +40,8 @@ pub(super) struct Sayings {
     commands: BTreeSet<Vec<u8>>,
     /// The same, of an object that starts a shell by its path, and so may have it run what it says.
     shell_commands: BTreeSet<Vec<u8>>,
+    /// Every command of lines that a shell is given.
+    line_commands: BTreeSet<Vec<u8>>,
     /// Words after a pipe, in lines for a shell.
     piped: BTreeSet<Vec<u8>>,
     /// Whether it says where a shell is.
@@ -193,6 +195,9 @@ fn read_sayings(
         }
         if let Some(word) = commands.word(text) {
             said.commands.insert(word.to_vec());
+            if word.len() < text.len() {
+                said.line_commands.extend(line_words(text));
+            }
         }
         if commands.lines && memchr::memmem::find(text, b"| ").is_some() {
             let pipes = memchr::memmem::find_iter(text, b"| ");
@@ -346,7 +351,9 @@ fn follow(collector: &mut Collector<'_>, node: NodeId, object: &Object, said: &S
     let strong = commands.into_iter().map(|name| (name, is_base));
     let cheap = shell_commands
         .into_iter()
-        .chain(speaks.then_some(&said.piped));
+        .chain(speaks.then_some(&said.piped))
+        // What a whole line asks of a shell is meant, even by what merely came along.
+        .chain((!is_interpreter).then_some(&said.line_commands));
     let cheap = cheap.flatten().map(|name| (name, true));
     for (name, cheap_only) in strong.chain(cheap) {
         let detail = String::from_utf8_lossy(name).into_owned();
@@ -432,6 +439,15 @@ fn piped(text: &[u8]) -> Option<&[u8]> {
         .position(|b| !(b.is_ascii_alphanumeric() || *b == b'-'))?;
     let word = &text[..end];
     (is_word(word) && b" |\0\n".contains(&text[end])).then_some(word)
+}
+
+/// Returns the commands of a line that a shell is given: `rm` and `mkdir` of `rm -rf %s ; mkdir -p %s`.
+fn line_words(line: &[u8]) -> impl Iterator<Item = Vec<u8>> {
+    let commands = line.split(|b| b";&|".contains(b));
+    commands.filter_map(|command| {
+        let word = command.trim_ascii().split(|b| *b == b' ').next()?;
+        is_word(word).then(|| word.to_vec())
+    })
 }
 
 /// Returns whether a text could be the name of a file.

@@ -68,11 +68,11 @@ enum Pattern {
     Prefixed(&'static str),
     /// The name ends so, in a directory of libraries or shared data.
     Ending(&'static str),
-    /// The path has this component below `usr`.
-    Component(&'static str),
+    /// The path has this component below `usr`, and the name ends so.
+    Within(&'static str, &'static str),
 }
 
-use Pattern::{Below, Component, Ending, Prefixed};
+use Pattern::{Below, Ending, Prefixed, Within};
 
 /// The conventions, the first that matches counts.
 const RULES: &[(Pattern, Class)] = &[
@@ -103,8 +103,8 @@ const RULES: &[(Pattern, Class)] = &[
     (Prefixed("lib/debug"), Class::DebugSymbols),
     (Ending(".debug"), Class::DebugSymbols),
     // pkg-config(1), cmake-packages(7), the autoconf and Vala manuals.
-    (Component("pkgconfig"), Class::PkgConfig),
-    (Component("cmake"), Class::PkgConfig),
+    (Within("pkgconfig", ".pc"), Class::PkgConfig),
+    (Within("cmake", ".cmake"), Class::PkgConfig),
     (Prefixed("share/aclocal"), Class::PkgConfig),
     (Prefixed("share/gir-1.0"), Class::PkgConfig),
     (Prefixed("share/vala"), Class::PkgConfig),
@@ -230,10 +230,12 @@ impl Pattern {
                         .iter()
                         .any(|directory| below(rest, directory).is_some())
             }
-            Component(name) => {
+            Within(name, ending) => {
                 let rest = unprefixed(path);
                 let mut above = rest.split(|&b| b == b'/').rev().skip(1);
-                rest.len() < path.len() && above.any(|component| component == name.as_bytes())
+                rest.len() < path.len()
+                    && path.ends_with(ending.as_bytes())
+                    && above.any(|component| component == name.as_bytes())
             }
         }
     }
@@ -310,6 +312,11 @@ mod tests {
                 Class::PkgConfig,
             ),
             ("usr/share/cmake/x.cmake", Class::PkgConfig),
+            // A module of that name, not files for building.
+            (
+                "usr/lib/R/site-library/pkgconfig/DESCRIPTION",
+                Class::Library,
+            ),
             ("usr/lib/debug/.build-id/ab/cd.debug", Class::DebugSymbols),
             (
                 "usr/share/bash-completion/completions/apt",
