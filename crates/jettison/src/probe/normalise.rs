@@ -80,6 +80,11 @@ pub const PER_REQUEST: &[&str] = &[
     "x-request-id",
     "x-correlation-id",
     "x-trace-id",
+    "x-b3-traceid",
+    "x-amzn-trace-id",
+    "x-amz-request-id",
+    // The transaction: which one it is depends on the thread that took the request (Varnish, vcl-var(7)).
+    "x-varnish",
     "traceparent",
     "x-runtime",
     "x-response-time",
