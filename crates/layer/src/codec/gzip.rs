@@ -20,11 +20,12 @@ const MEMBER: usize = 1 << 20;
 pub struct Level(i32);
 
 impl Level {
-    /// A little smaller than zlib's default, and faster.
-    pub const DEFAULT: Self = Self(6);
+    /// A little smaller than zlib's default, and five times as fast. The next level saves another 0.7 % in a third
+    /// more time.
+    pub const DEFAULT: Self = Self(5);
 
-    /// For contents that are only moved: 2.2 times as fast as [`Level::DEFAULT`]
-    /// and 8 % larger, which is 2 % larger than what skopeo writes.
+    /// For contents that are only moved: 1.5 times as fast as [`Level::DEFAULT`]
+    /// and 10 % larger, which is 2 % larger than what skopeo writes.
     pub const FAST: Self = Self(1);
 
     /// Returns level `level`, between 1 and 12.
