@@ -57,7 +57,7 @@ pub(crate) struct ProbeFlags {
     #[arg(long, value_name = "HOST:CONTAINER[:ro]", value_parser = parse_volume)]
     volume: Vec<Mount>,
     /// Run another image beside it, in its network, reached as NAME: the database of a web application (repeatable)
-    #[arg(long, value_name = "NAME=IMAGE", value_parser = parse_with)]
+    #[arg(long, value_name = "NAME=IMAGE")]
     with: Vec<With>,
     /// Set a variable of an image of --with (repeatable)
     #[arg(long, value_name = "NAME:VARIABLE=VALUE", value_parser = parse_with_env)]
@@ -183,18 +183,6 @@ fn companion(with: &With, session: &Session<'_>, ids: &IdMapping) -> anyhow::Res
     Ok(made?)
 }
 
-fn parse_with(text: &str) -> Result<With, String> {
-    let (name, image) = text
-        .split_once('=')
-        .filter(|(name, image)| is_host_name(name) && !image.is_empty())
-        .ok_or("write NAME=IMAGE, as in db=postgres:16; the name is a host name")?;
-    Ok(With {
-        name: name.to_owned(),
-        image: image.to_owned(),
-        ..With::default()
-    })
-}
-
 fn parse_with_env(text: &str) -> Result<(String, String, String), String> {
     let parts = text
         .split_once(':')
@@ -202,12 +190,6 @@ fn parse_with_env(text: &str) -> Result<(String, String, String), String> {
     let (name, (variable, value)) =
         parts.ok_or("write NAME:VARIABLE=VALUE, as in db:POSTGRES_PASSWORD=x")?;
     Ok((name.to_owned(), variable.to_owned(), value.to_owned()))
-}
-
-/// Letters, digits, hyphens and dots (RFC 1123), and the underscores that Compose allows.
-fn is_host_name(name: &str) -> bool {
-    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
-    !name.is_empty() && name.bytes().all(allowed)
 }
 
 /// Returns the commands that have to be there because they are run inside.

@@ -93,6 +93,10 @@ fn mistakes_about_what_runs_beside_are_said() {
     let Some(environment) = with_front() else {
         return;
     };
+    environment.write(
+        "wrong.toml",
+        "[[with]]\nname = \"a\\nb\"\nimage = \"store:1\"\n",
+    );
     for (flags, wanted) in [
         (
             &["--with", "db=store:1"][..],
@@ -105,6 +109,7 @@ fn mistakes_about_what_runs_beside_are_said() {
             &["--with-env", "db:WORD=x"],
             "error: no image runs beside it as `db`\nhint: name the image with --with db=IMAGE\n",
         ),
+        (&["--config", "wrong.toml"], "the name is a host name"),
         (&["--with", "db=nowhere:1"], "nowhere:1"),
     ] {
         let outcome = environment.run(&[&["verify", "front:1", "front:1"], flags].concat());

@@ -99,7 +99,8 @@ pub(super) fn add(collector: &mut Collector<'_>) {
             detail,
         };
         collector.keep(node, edge);
-        if let Some(interpreter) = script {
+        // Of what is needed for certain it stays anyway.
+        if let Some(interpreter) = script.filter(|_| evidence == Evidence::Authored) {
             let detail = String::from_utf8_lossy(&interpreter).into_owned();
             let caller = Caller {
                 from: Some(node),

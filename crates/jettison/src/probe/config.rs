@@ -24,6 +24,7 @@
 //! ```
 
 use std::collections::BTreeMap;
+use std::str::FromStr;
 
 use serde::Deserialize;
 
@@ -61,6 +62,41 @@ pub struct With {
     /// In place of the image's command.
     #[serde(default)]
     pub command: Vec<String>,
+}
+
+impl With {
+    fn check(self) -> Result<Self, Invalid> {
+        if !is_host_name(&self.name) {
+            let reason = "the name is a host name, as in db=postgres:16";
+            return Err(Invalid::new("what runs beside it", &self.name, reason));
+        }
+        Ok(self)
+    }
+}
+
+/// `NAME=IMAGE`, as it is typed.
+impl FromStr for With {
+    type Err = Invalid;
+
+    fn from_str(text: &str) -> Result<Self, Invalid> {
+        let parts = text.split_once('=').filter(|(_, image)| !image.is_empty());
+        let (name, image) = parts.ok_or_else(|| {
+            let reason = "write NAME=IMAGE, as in db=postgres:16";
+            Invalid::new("what runs beside it", text, reason)
+        })?;
+        let with = Self {
+            name: name.to_owned(),
+            image: image.to_owned(),
+            ..Self::default()
+        };
+        with.check()
+    }
+}
+
+/// Letters, digits, hyphens and dots (RFC 1123), and the underscores that Compose allows.
+fn is_host_name(name: &str) -> bool {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
+    !name.is_empty() && name.bytes().all(allowed)
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -112,7 +148,11 @@ pub fn parse(text: &str) -> Result<File, Invalid> {
     Ok(File {
         env: document.container.env.into_iter().collect(),
         volumes: document.container.volumes,
-        with: document.with,
+        with: document
+            .with
+            .into_iter()
+            .map(With::check)
+            .collect::<Result<_, _>>()?,
         wait_for: wait_for
             .map(|text| text.parse())
             .collect::<Result<_, _>>()?,

@@ -178,11 +178,7 @@ fn exec(side: &mut Side, command: &Command, timeout: Duration) -> Result<Answer,
         streams,
         ..spec
     };
-    let spawned = match side.companions.network() {
-        Some(other) => other.beside(&spec),
-        None => sandbox::spawn(&spec),
-    };
-    match spawned {
+    match side.companions.spawn(&spec) {
         Ok(mut container) => {
             let answer = finish(&mut container, command, timeout);
             side.remember(container.take_trace());

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use image::{FileSystem, Image};
-use sandbox::{IdMapping, Network, Spec, Stdio, Streams};
+use sandbox::{Container, IdMapping, Network, Spec, Stdio, Streams};
 
 use super::ask::Status;
 use super::proof::exposed_tcp_ports;
@@ -18,8 +18,6 @@ use crate::container::{self, Settings, Unpacked};
 
 /// How often is looked.
 const INTERVAL: Duration = Duration::from_millis(10);
-/// How many lines of its output are shown when it fails.
-const LAST_LINES: usize = 20;
 
 /// An image that runs beside both sides.
 #[derive(Debug)]
@@ -97,12 +95,11 @@ impl Companions {
                 reason,
                 log,
             };
-            let mut running = companions
-                .spawn(&companion.spec)
+            let mut running = side::spawn(&companions, &companion.spec)
                 .map_err(failed)?
                 .map_err(|reason| mistake(reason, Vec::new()))?;
             let ready = companions.wait(&mut running, &companion.ports, timeout);
-            ready.map_err(|reason| mistake(reason, running.last_lines(LAST_LINES)))?;
+            ready.map_err(|reason| mistake(reason, running.last_lines()))?;
             companions.ports = ready::listening(&running);
             companions.running.push(running);
         }
@@ -110,13 +107,11 @@ impl Companions {
     }
 
     /// Starts a container in the network of the companions, or in one of its own if there are none.
-    pub(super) fn spawn(&self, spec: &Spec) -> Result<Result<Running, String>, container::Error> {
-        side::spawn(self.network(), spec)
-    }
-
-    /// Returns the container whose network is shared.
-    pub(super) fn network(&self) -> Option<&sandbox::Container> {
-        self.running.first().map(|first| &first.container)
+    pub(super) fn spawn(&self, spec: &Spec) -> Result<Container, sandbox::Error> {
+        match self.running.first() {
+            Some(first) => first.container.beside(spec),
+            None => sandbox::spawn(spec),
+        }
     }
 
     /// Returns whether a port was there before the container of the side was started.

@@ -100,7 +100,7 @@ impl Side {
         spec.trace = trace;
         let run = match unfit {
             Some(unfit) => unfit,
-            None => match companions.spawn(&spec)? {
+            None => match spawn(&companions, &spec)? {
                 Ok(running) => Run::Started(Box::new(running)),
                 Err(reason) => Run::Failed(reason),
             },
@@ -198,30 +198,27 @@ impl Side {
         let Some(running) = self.running() else {
             return Vec::new();
         };
-        running.last_lines(LAST_LINES)
+        running.last_lines()
     }
 }
 
 impl Running {
-    /// Returns the last lines that it wrote, at most so many.
-    pub(super) fn last_lines(&self, most: usize) -> Vec<String> {
-        let mut lines = self.stdout.last_lines(most);
-        lines.extend(self.stderr.last_lines(most));
-        let from = lines.len().saturating_sub(most);
+    /// Returns the last lines that it wrote.
+    pub(super) fn last_lines(&self) -> Vec<String> {
+        let mut lines = self.stdout.last_lines(LAST_LINES);
+        lines.extend(self.stderr.last_lines(LAST_LINES));
+        let from = lines.len().saturating_sub(LAST_LINES);
         lines.split_off(from)
     }
 }
 
-/// Starts a container, in the network of another if there is one. The inner error is that its program cannot be executed, which is the image's fault.
+/// Starts a container beside companions. The inner error is that its program cannot be executed, which is
+/// the image's fault.
 pub(super) fn spawn(
-    network: Option<&Container>,
+    companions: &Companions,
     spec: &Spec,
 ) -> Result<Result<Running, String>, container::Error> {
-    let start = |spec: &Spec| match network {
-        Some(other) => other.beside(spec),
-        None => sandbox::spawn(spec),
-    };
-    let spawned = match start(spec) {
+    let spawned = match companions.spawn(spec) {
         // An old kernel, or one that refuses: then what programs ask for is not known.
         Err(error) if spec.trace.is_some() && !matches!(error.exit_code(), 126 | 127) => {
             tracing::debug!(%error, "cannot trace");
@@ -229,7 +226,7 @@ pub(super) fn spawn(
                 trace: None,
                 ..spec.clone()
             };
-            start(&plain)
+            companions.spawn(&plain)
         }
         other => other,
     };
