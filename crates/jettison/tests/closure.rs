@@ -73,6 +73,27 @@ fn a_path_in_a_program_is_kept_and_a_directory_of_its_own_whole() {
 }
 
 #[test]
+fn what_the_image_is_started_with_is_wanted_whatever_it_is_for() {
+    let image = base()
+        .executable("usr/bin/serve", program().build())
+        .file("usr/share/doc/site/index.html", "x")
+        .file("usr/share/doc/site/changelog.gz", "x")
+        .file("usr/share/doc/other/index.html", "x")
+        .file("usr/share/man/man1/app.1", "x");
+    let forms = [
+        r#"{"Cmd":["serve","--root=/usr/share/doc/site","/usr/share/man/man1/app.1"]}"#,
+        r#"{"Cmd":["/bin/sh","-c","serve --root=/usr/share/doc/site /usr/share/man/man1/app.1"]}"#,
+    ];
+    let served = "/usr/share/doc/site/changelog.gz plugin-dir\n\
+         /usr/share/doc/site/index.html plugin-dir\n/usr/share/man/man1/app.1 entrypoint\n";
+    let programs = ["/usr/bin/serve", "/bin/sh entrypoint\n/usr/bin/serve"];
+    for (form, programs) in forms.iter().zip(programs) {
+        let wanted = format!("{programs} entrypoint\n{served}");
+        assert_eq!(kept_by_default(&image, form), wanted);
+    }
+}
+
+#[test]
 fn an_entrypoint_script_brings_its_commands() {
     let script = "#!/bin/sh\nset -e\nif [ \"$(id -u)\" = 0 ]; then chown -R app /data; fi\n. /etc/profile.sh\nexec su-exec app \"$@\"\n";
     let image = base()

@@ -190,7 +190,10 @@ pub(super) fn keep_mentioned(
     {
         return;
     }
-    if !is_directory && (!is_wanted(tree, found.node) || is_base_tool(collector, &found, caller)) {
+    // What the image is started with is asked for, be it documentation that a server shows.
+    let asked = caller.evidence == Evidence::Entrypoint && caller.from.is_none();
+    let is_wanted = |node| asked || is_wanted(tree, node);
+    if !is_directory && (!is_wanted(found.node) || is_base_tool(collector, &found, caller)) {
         return;
     }
     if !is_directory && is_program_of_a_plugin(collector, &found, caller) {
@@ -239,7 +242,7 @@ pub(super) fn keep_mentioned(
         if own {
             keep_own(collector, found.node, &edge);
         } else if !is_too_much(collector, found.node, caller) {
-            collector.keep_below(found.node, &edge, |node| is_wanted(tree, node));
+            collector.keep_below(found.node, &edge, is_wanted);
         }
     }
 }

@@ -217,7 +217,8 @@ fn follow(collector: &mut Collector<'_>, facts: &ScriptFacts, caller: Caller<'_>
         let detail = String::from_utf8_lossy(word).into_owned();
         let caller = Caller {
             detail: &detail,
-            evidence: Evidence::Path,
+            // The image's own command line is no script among others.
+            evidence: caller.from.map_or(caller.evidence, |_| Evidence::Path),
             ..caller
         };
         if word.contains(&b'/') {
