@@ -14,7 +14,6 @@ use crate::error::{Error, Result};
 use crate::image::Image;
 use crate::manifest::{Descriptor, Manifest};
 use crate::media_type::{Family, MediaType};
-use crate::plain::SpooledLayer;
 use crate::transport::Context;
 use crate::transport::layout::Layout;
 
@@ -73,27 +72,6 @@ pub fn write_layer(
         descriptor,
         diff_id,
         unpacked,
-    })
-}
-
-/// Compresses a layer that was written into a nameless file into a layout: the same blob that
-/// [`write_layer`] makes.
-///
-/// # Errors
-/// When the blob cannot be written.
-pub fn pack_layer(layout: &Layout, context: Context<'_>, layer: &SpooledLayer) -> Result<NewLayer> {
-    let (digest, size) = layout.put(|output| {
-        let mut gzip = ParallelGzip::new(output, context.level, context.threads);
-        let copied = io::copy(&mut layer.slice.reader(), &mut gzip);
-        let finished = copied.and_then(|_| gzip.finish());
-        finished
-            .map(drop)
-            .map_err(Error::file("write", layout.blobs()))
-    })?;
-    Ok(NewLayer {
-        descriptor: Descriptor::new(MediaType::Layer(Family::Oci, Codec::Gzip), digest, size),
-        diff_id: layer.diff_id,
-        unpacked: layer.descriptor.size,
     })
 }
 

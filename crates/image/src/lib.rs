@@ -38,7 +38,7 @@ pub mod transport;
 mod unchecked;
 
 pub use blob::{BlobSource, Blobs};
-pub use build::{NewImage, NewLayer, pack_layer, write_layer};
+pub use build::{NewImage, NewLayer, write_layer};
 pub use config::Config;
 pub use digest::Digest;
 pub use error::{Error, Result};

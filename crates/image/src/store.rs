@@ -13,6 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
+use layer::codec::gzip::Level;
 use rustix::fs::FlockOperation;
 
 use crate::blob::Blobs;
@@ -216,7 +217,7 @@ impl Store {
     /// When a blob cannot be read or written.
     pub fn add(&self, image: &Image, name: &Name, context: Context<'_>) -> Result<Written> {
         let _guard = self.writing()?;
-        let (manifest, bytes) = layout::write_blobs(image, &self.layout, context)?;
+        let (manifest, bytes) = layout::write_blobs(image, &self.layout, layout::LOCAL, context)?;
         let stored = Image::new(
             manifest,
             image.config().clone(),
@@ -232,7 +233,15 @@ impl Store {
     /// # Errors
     /// When a blob cannot be read or written.
     pub fn import(&self, image: &Image, context: Context<'_>) -> Result<Image> {
-        let (manifest, _) = layout::write_blobs(image, &self.layout, context)?;
+        self.import_at(layout::LOCAL, image, context)
+    }
+
+    /// The same for an image that is to stay: its plain layers are compressed as hard as `level` says.
+    ///
+    /// # Errors
+    /// As [`Store::import`].
+    pub fn import_at(&self, level: Level, image: &Image, context: Context<'_>) -> Result<Image> {
+        let (manifest, _) = layout::write_blobs(image, &self.layout, level, context)?;
         let blobs = Blobs::new(self.layout.clone());
         Image::new(manifest, image.config().clone(), blobs)
     }

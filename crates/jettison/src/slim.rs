@@ -1,6 +1,6 @@
 //! The main job: an image with what its programs could ask for, and nothing else.
 //!
-//! [`plan`] finds out what stays and why; [`write()`] makes the image, a [`Draft`] one that is proven while it
+//! [`plan`] finds out what stays and why; [`write()`] makes the image, [`draft`] one that is proven while it
 //! is compressed; [`mod@report`] says what became of every path. Proving the result is [`crate::verify`]'s work.
 
 pub mod cache;
@@ -13,7 +13,7 @@ pub mod report;
 pub mod why_not;
 mod write;
 
-pub use write::{Draft, Slimmed, write};
+pub use write::{draft, write};
 
 use std::collections::{BTreeSet, HashSet};
 

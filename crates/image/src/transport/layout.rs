@@ -476,7 +476,7 @@ pub fn write(
 ) -> Result<Written> {
     let before = [root.exists(), root.join("index.json").exists()];
     let layout = Layout::create(root)?;
-    let written = write_blobs(image, &layout, context);
+    let written = write_blobs(image, &layout, LOCAL, context);
     let (manifest, bytes) = match written {
         Ok(written) => written,
         Err(error) => {
@@ -498,19 +498,22 @@ pub fn write(
     })
 }
 
+/// How hard layers are compressed that are only moved: a disk is faster than the default level, a network is
+/// not.
+pub(crate) const LOCAL: Level = Level::FAST;
+
 /// Writes everything but the entry of the index. When something fails, no blob
 /// is left behind: none gets its name before all are written.
 pub(crate) fn write_blobs(
     image: &Image,
     layout: &Layout,
+    level: Level,
     context: Context<'_>,
 ) -> Result<(Manifest, u64)> {
     let mut bytes = 0;
     let mut layers = Vec::new();
     let mut pending = Vec::new();
     for layer in image.layers() {
-        // A disk is faster than the default level; a network is not.
-        let level = Level::FAST;
         let (descriptor, blob) =
             crate::convert::store_layer(image, &layer, layout, level, context)?;
         layers.push(descriptor);

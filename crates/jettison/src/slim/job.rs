@@ -13,7 +13,7 @@ use sandbox::Trace;
 use super::cache::{Remembered, Slot};
 use super::repair::{self, Missed, ROUNDS, Repair, Sides};
 use super::report::{self, Summary};
-use super::{Draft, Error, Plan, Seen, plan, write};
+use super::{Error, Plan, Seen, draft, plan, write};
 use crate::closure::Options;
 use crate::packages::PackageDb;
 use crate::verify::{self, Companion, Expected, Proof, Subject, Surroundings, Verdict};
@@ -184,7 +184,7 @@ impl Job<'_> {
             let (Some(proof), Some(expected)) = (&proof, &mut expected) else {
                 let made = write(self.image, &plan, self.store.layout(), self.context)?;
                 self.context.progress.end();
-                break (made.image, plan);
+                break (made, plan);
             };
             let (made, compared, missed) = self.prove(&plan, proof, expected, &repairs)?;
             verdict = Some(compared);
@@ -219,15 +219,14 @@ impl Job<'_> {
         expected: &mut Expected<'_>,
         before: &BTreeSet<Vec<u8>>,
     ) -> Result<(Image, Verdict, Missed), JobError> {
-        let draft = Draft::new(self.image, plan, self.load.spool)?;
+        let image = draft(self.image, plan, self.load.spool)?;
         self.context.progress.end();
-        let image = draft.image()?;
         let quiet = Context {
             progress: &image::Silent,
             ..self.context
         };
         std::thread::scope(|scope| {
-            let packing = scope.spawn(|| draft.pack(self.store.layout(), quiet));
+            let packing = scope.spawn(|| self.store.import_at(quiet.level, &image, quiet));
             // Its digest was computed when it was written, just now.
             let compared = FileSystem::load_unchecked(&image, self.load)
                 .map_err(JobError::from)
@@ -240,7 +239,7 @@ impl Job<'_> {
                 Err(panic) => std::panic::resume_unwind(panic),
             };
             let (verdict, missed) = compared?;
-            Ok((packed.image, verdict, missed))
+            Ok((packed, verdict, missed))
         })
     }
 

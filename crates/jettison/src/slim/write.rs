@@ -7,23 +7,13 @@ use image::media_type::Family;
 use image::transport::Context;
 use image::transport::layout::Layout;
 use image::{
-    Blobs, Config, Descriptor, Digest, Image, Manifest, MediaType, NewImage, NewLayer, Spool,
-    Spooled, SpooledLayer,
+    Blobs, Config, Descriptor, Digest, Image, Manifest, MediaType, NewImage, Spool, Spooled,
 };
 use layer::{Entry, Kind, Metadata, Time};
 
 use super::{CREATED_BY, Error, MADE_FROM, Plan, SOURCE_ID};
 
-/// An image that was made, without a name yet.
-#[derive(Debug)]
-pub struct Slimmed {
-    /// The image.
-    pub image: Image,
-    /// Its layer.
-    pub layer: NewLayer,
-}
-
-/// Makes the slim image: one layer with what stays, and the config of `source`
+/// Makes the slim image, without a name yet: one layer with what stays, and the config of `source`
 /// with nothing changed but layers and history.
 ///
 /// # Errors
@@ -33,63 +23,31 @@ pub fn write(
     plan: &Plan<'_>,
     layout: &Layout,
     context: Context<'_>,
-) -> Result<Slimmed, Error> {
+) -> Result<Image, Error> {
     let layer = image::write_layer(layout, context, |tar| write_files(plan, tar))?;
-    store(source, layer, layout)
-}
-
-/// A slim image whose layer is not compressed yet. It can be run, and compressed meanwhile.
-#[derive(Debug)]
-pub struct Draft {
-    source: Image,
-    layer: SpooledLayer,
-}
-
-impl Draft {
-    /// Writes the layer of what stays of `source` into a nameless file.
-    ///
-    /// # Errors
-    /// When a content cannot be read or the file not written.
-    pub fn new(source: &Image, plan: &Plan<'_>, spool: &Spool) -> Result<Self, Error> {
-        let layer = image::spool_layer(spool, |tar| write_files(plan, tar))?;
-        let source = source.clone();
-        Ok(Self { source, layer })
-    }
-
-    /// Returns the image, its layer a plain tar.
-    ///
-    /// # Errors
-    /// When config and layer do not fit together.
-    pub fn image(&self) -> Result<Image, Error> {
-        let (config, annotations) = describe(&self.source, self.layer.diff_id);
-        let kind = MediaType::Config(Family::Oci);
-        let length = config.bytes().len() as u64;
-        let descriptor = Descriptor::new(kind, config.digest(), length);
-        let layers = vec![self.layer.descriptor.clone()];
-        let manifest = Manifest::new(Family::Oci, descriptor, layers, annotations);
-        let blobs = Spooled::new([&self.layer], self.source.blobs().clone());
-        Ok(Image::new(manifest, config, Blobs::new(blobs))?)
-    }
-
-    /// Compresses it into a layout: the same image that [`write()`] makes.
-    ///
-    /// # Errors
-    /// When a blob cannot be written.
-    pub fn pack(&self, layout: &Layout, context: Context<'_>) -> Result<Slimmed, Error> {
-        let layer = image::pack_layer(layout, context, &self.layer)?;
-        store(&self.source, layer, layout)
-    }
-}
-
-fn store(source: &Image, layer: NewLayer, layout: &Layout) -> Result<Slimmed, Error> {
     let (config, annotations) = describe(source, layer.diff_id);
     let image = NewImage {
         config: &config,
-        layers: std::slice::from_ref(&layer),
+        layers: &[layer],
         annotations,
-    }
-    .store(layout)?;
-    Ok(Slimmed { image, layer })
+    };
+    Ok(image.store(layout)?)
+}
+
+/// Makes the same image with its layer in a nameless file, not compressed yet: it can be run, and imported
+/// into a store meanwhile.
+///
+/// # Errors
+/// When a content cannot be read or the file not written.
+pub fn draft(source: &Image, plan: &Plan<'_>, spool: &Spool) -> Result<Image, Error> {
+    let layer = image::spool_layer(spool, |tar| write_files(plan, tar))?;
+    let (config, annotations) = describe(source, layer.diff_id);
+    let length = config.bytes().len() as u64;
+    let descriptor = Descriptor::new(MediaType::Config(Family::Oci), config.digest(), length);
+    let layers = vec![layer.descriptor.clone()];
+    let manifest = Manifest::new(Family::Oci, descriptor, layers, annotations);
+    let blobs = Spooled::new([&layer], source.blobs().clone());
+    Ok(Image::new(manifest, config, Blobs::new(blobs))?)
 }
 
 /// Returns the config of the slim image, and the annotations of its manifest.
