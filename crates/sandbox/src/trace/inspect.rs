@@ -7,14 +7,15 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use flags::{
-    DONT_FOLLOW, FOLLOW, IN_ROOT, NO_FOLLOW, NO_LINKS, descriptor, of_kernel, opened, table, words,
+    DONT_FOLLOW, FOLLOW, IN_ROOT, NO_FOLLOW, NO_LINKS, Opened, descriptor, of_kernel, opened,
+    table, words,
 };
 use rustix::io::Errno;
 
 use super::calls::{self, ARCHITECTURES, Asks, CALLS, Call, Last, Place};
 use super::listener::{Launch, Shared, lock};
 use super::paths::{DELETED, squeeze};
-use super::record::{Answer, Known, Question, Recorder};
+use super::record::{Answer, Known, Question};
 use super::resolve::View;
 use super::tracee::{self, Link, Tracees};
 use super::{AccessKind, Outcome};
@@ -47,6 +48,8 @@ enum Found {
         kind: AccessKind,
         follow: bool,
         answer: Answer,
+        /// When that was found to be so.
+        checked: u32,
     },
 }
 
@@ -56,6 +59,8 @@ struct Ask<'a> {
     /// Where a relative path starts from.
     directory: Directory<'a>,
     kind: AccessKind,
+    /// Whether names may come or go.
+    makes: bool,
     follow: bool,
     /// The file whose interpreter it is.
     by: Option<&'a [u8]>,
@@ -93,9 +98,9 @@ impl Inspector {
     }
 
     /// Writes the call that was last looked at down.
-    pub(super) fn write_down(&mut self, recorder: &mut Recorder) {
+    pub(super) fn write_down(&mut self) {
+        let mut recorder = lock(&self.shared.recorder);
         recorder.events += 1;
-        let now = self.shared.now();
         for found in self.found.drain(..) {
             match found {
                 Found::Known(known, checked) => recorder.again(known, checked),
@@ -104,6 +109,7 @@ impl Inspector {
                     kind,
                     follow,
                     answer,
+                    checked,
                 } => {
                     let question = Question {
                         path: &asked,
@@ -117,11 +123,10 @@ impl Inspector {
                                 .same(known, answer.outcome, Some(&answer.path))
                                 .is_some() =>
                         {
-                            recorder.again(known, now);
+                            recorder.again(known, checked);
                         }
                         _ => {
-                            let order = self.shared.answers.fetch_add(1, Ordering::Relaxed);
-                            recorder.add(&question, &answer, now, order);
+                            recorder.add(&question, &answer, checked);
                         }
                     }
                 }
@@ -130,14 +135,14 @@ impl Inspector {
     }
 
     /// Looks at a call.
-    pub(super) fn look(&mut self, recorder: &Recorder, notification: &Notification) {
+    pub(super) fn look(&mut self, notification: &Notification) {
         self.found.clear();
         let Some(call) = self.call(notification) else {
             self.lost();
             return;
         };
         let thread = notification.thread;
-        match self.questions(recorder, call, notification, thread) {
+        match self.questions(call, notification, thread) {
             // The program gave an address that is not its own, or is gone.
             Ok(()) | Err(Errno::FAULT | Errno::SRCH | Errno::NOENT | Errno::NAMETOOLONG) => {}
             Err(error) => {
@@ -158,22 +163,21 @@ impl Inspector {
 
     fn questions(
         &mut self,
-        recorder: &Recorder,
         call: &Call,
         notification: &Notification,
         thread: i32,
     ) -> Result<(), Errno> {
         let argument = |number: usize| notification.arguments.get(number).copied().unwrap_or(0);
         match call.asks {
-            Asks::Path(place) => self.place(recorder, place, notification, thread),
+            Asks::Path(place) => self.place(place, notification, thread),
             Asks::Paths(first, second) => {
-                self.place(recorder, first, notification, thread)?;
-                self.place(recorder, second, notification, thread)
+                self.place(first, notification, thread)?;
+                self.place(second, notification, thread)
             }
             Asks::PathAndRoot(place) => {
                 self.moved();
                 self.shared.roots_differ.store(true, Ordering::Relaxed);
-                self.place(recorder, place, notification, thread)
+                self.place(place, notification, thread)
             }
             Asks::Root => {
                 self.moved();
@@ -188,9 +192,9 @@ impl Inspector {
                 }
                 Ok(())
             }
-            Asks::Entries => self.entries(recorder, descriptor(argument(0)), thread),
+            Asks::Entries => self.entries(descriptor(argument(0)), thread),
             Asks::Address { argument: at, kind } => {
-                self.address(recorder, argument(at), argument(at + 1), kind, thread)
+                self.address(argument(at), argument(at + 1), kind, thread)
             }
             Asks::SocketCall => {
                 let kind = if argument(0) == u64::from(calls::BIND) {
@@ -205,7 +209,7 @@ impl Inspector {
                     let bytes = words.get(at..at + 4).and_then(|four| four.try_into().ok());
                     u64::from(bytes.map_or(0, u32::from_ne_bytes))
                 };
-                self.address(recorder, word(4), word(8), kind, thread)
+                self.address(word(4), word(8), kind, thread)
             }
             Asks::Nothing => Ok(()),
         }
@@ -214,7 +218,6 @@ impl Inspector {
     /// Looks up a path among the arguments.
     fn place(
         &mut self,
-        recorder: &Recorder,
         place: Place,
         notification: &Notification,
         thread: i32,
@@ -223,6 +226,14 @@ impl Inspector {
         let mut kind = place.kind;
         let bit = |number: usize, mask: u32| argument(number) & u64::from(mask) != 0;
         let mut in_root = false;
+        let mut makes = kind == AccessKind::Write;
+        let mut open = |opened: Opened| {
+            if opened.written {
+                kind = AccessKind::Write;
+            }
+            makes = opened.made;
+            opened.follow
+        };
         let follow = match place.last {
             Last::Followed => true,
             Last::NotFollowed => false,
@@ -233,14 +244,14 @@ impl Inspector {
             Last::NoFollowFlag(number) => !bit(number, NO_FOLLOW),
             Last::FollowFlag(number) => bit(number, FOLLOW),
             Last::WatchMask(number) => !bit(number, DONT_FOLLOW),
-            Last::OpenFlags(number) => opened(argument(number), &mut kind),
+            Last::OpenFlags(number) => open(opened(argument(number))),
             Last::OpenHow(number) => {
                 // Flags, mode, and how to resolve.
                 let mut how = [0; 24];
                 tracee::bytes(thread, argument(number), &mut how)?;
                 let [flags, _, resolve] = words(how);
                 in_root = resolve & IN_ROOT != 0;
-                opened(flags, &mut kind) && resolve & NO_LINKS == 0
+                open(opened(flags)) && resolve & NO_LINKS == 0
             }
         };
         if argument(place.path) == 0 {
@@ -268,7 +279,7 @@ impl Inspector {
                 // With AT_EMPTY_PATH an open file is meant.
                 return match (kind, directory) {
                     (AccessKind::Execute, Link::Descriptor(_)) => {
-                        self.executed_descriptor(recorder, directory, thread)
+                        self.executed_descriptor(directory, thread)
                     }
                     _ => Ok(()),
                 };
@@ -281,11 +292,12 @@ impl Inspector {
                 path: path.get(start..).unwrap_or_default(),
                 directory: Directory::Of(directory),
                 kind,
+                makes,
                 follow,
                 by: None,
                 depth: 0,
             };
-            self.look_up(recorder, &ask, thread)
+            self.look_up(&ask, thread)
         });
         self.path = path;
         if kind == AccessKind::Execute {
@@ -311,21 +323,16 @@ impl Inspector {
     }
 
     /// Records that a directory is listed.
-    fn entries(&mut self, recorder: &Recorder, number: i32, thread: i32) -> Result<(), Errno> {
+    fn entries(&mut self, number: i32, thread: i32) -> Result<(), Errno> {
         let mut path = Vec::new();
         self.tracees
             .link(thread, Link::Descriptor(number), &mut path)?;
-        self.known_file(recorder, AccessKind::List, &path, thread);
+        self.known_file(AccessKind::List, &path, thread);
         Ok(())
     }
 
     /// Records that a file is executed which a descriptor is for.
-    fn executed_descriptor(
-        &mut self,
-        recorder: &Recorder,
-        descriptor: Link,
-        thread: i32,
-    ) -> Result<(), Errno> {
+    fn executed_descriptor(&mut self, descriptor: Link, thread: i32) -> Result<(), Errno> {
         let mut path = Vec::new();
         self.tracees.link(thread, descriptor, &mut path)?;
         if path.first() == Some(&b'/') && !path.ends_with(DELETED) {
@@ -333,17 +340,18 @@ impl Inspector {
                 path: &path,
                 directory: Directory::Known(b"/"),
                 kind: AccessKind::Execute,
+                makes: false,
                 follow: false,
                 by: None,
                 depth: 0,
             };
-            self.look_up(recorder, &ask, thread)?;
+            self.look_up(&ask, thread)?;
         }
         Ok(())
     }
 
     /// Records a file whose path is known.
-    fn known_file(&mut self, recorder: &Recorder, kind: AccessKind, path: &[u8], thread: i32) {
+    fn known_file(&mut self, kind: AccessKind, path: &[u8], thread: i32) {
         let kernel = of_kernel(path) && !self.shared.options.kernel_files;
         if path.first() != Some(&b'/') || path.ends_with(DELETED) || kernel {
             return;
@@ -354,7 +362,8 @@ impl Inspector {
             follow: false,
         };
         let now = self.shared.now();
-        if let Some((known, _)) = recorder.last(&question) {
+        let last = lock(&self.shared.recorder).last(&question);
+        if let Some((known, _)) = last {
             self.found.push(Found::Known(known, now));
             return;
         }
@@ -369,13 +378,13 @@ impl Inspector {
                 links: Vec::new(),
                 by,
             },
+            checked: now,
         });
     }
 
     /// Looks up the path in the address of a socket, if it has one.
     fn address(
         &mut self,
-        recorder: &Recorder,
         address: u64,
         length: u64,
         kind: AccessKind,
@@ -401,10 +410,11 @@ impl Inspector {
             path,
             directory: Directory::Of(Link::Directory),
             kind,
+            makes: kind == AccessKind::Write,
             follow: true,
             by: None,
             depth: 0,
         };
-        self.look_up(recorder, &ask, thread)
+        self.look_up(&ask, thread)
     }
 }

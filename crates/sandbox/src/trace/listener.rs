@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::ffi::CString;
 use std::num::NonZero;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -34,8 +34,8 @@ pub(super) struct Shared {
     recorded: bool,
     /// The identities of processes, where the kernel has only one.
     identities: Option<Identities>,
-    /// What each thread has seen. A thread locks its own for every call, the others never do.
-    recorders: Mutex<Vec<Arc<Mutex<Recorder>>>>,
+    /// What has been seen. It is locked for moments only: whoever holds it asks the kernel nothing.
+    pub(super) recorder: Mutex<Recorder>,
     /// Whether some process may have another root than the container's.
     pub(super) roots_differ: AtomicBool,
     /// When a program last changed something, in milliseconds since `begin`.
@@ -44,8 +44,6 @@ pub(super) struct Shared {
     pub(super) last_move: AtomicU32,
     /// Whether a call could not be understood.
     pub(super) incomplete: AtomicBool,
-    /// How many different answers there are.
-    pub(super) answers: AtomicU64,
     begin: Instant,
 }
 
@@ -85,12 +83,11 @@ impl Tracing {
                 options: options.cloned().unwrap_or_default(),
                 recorded: options.is_some(),
                 identities,
-                recorders: Mutex::default(),
+                recorder: Mutex::new(Recorder::new()),
                 roots_differ: AtomicBool::new(false),
                 last_change: AtomicU32::new(0),
                 last_move: AtomicU32::new(0),
                 incomplete: AtomicBool::new(false),
-                answers: AtomicU64::new(0),
                 begin: Instant::now(),
             }),
             threads: Mutex::default(),
@@ -123,12 +120,10 @@ impl Tracing {
             let view = View::new(root, container).map_err(|errno| failed(errno.into()))?;
             let (shared, launch) = (Arc::clone(&self.shared), Arc::clone(&launch));
             let inspector = Inspector::new(Arc::clone(&shared), view, launch);
-            let recorder = Arc::new(Mutex::new(Recorder::new()));
-            lock(&self.shared.recorders).push(Arc::clone(&recorder));
             let listener = Arc::clone(&listener);
             let thread = std::thread::Builder::new()
                 .name("trace".to_owned())
-                .spawn(move || listen(listener.as_fd(), own_end, &shared, inspector, &recorder))
+                .spawn(move || listen(listener.as_fd(), own_end, &shared, inspector))
                 .map_err(failed)?;
             lock(&self.threads).push(thread);
         }
@@ -137,19 +132,14 @@ impl Tracing {
 
     /// Returns what has been seen so far.
     pub(crate) fn so_far(&self) -> Trace {
-        let recorders = lock(&self.shared.recorders).clone();
-        let mut trace = Trace::default();
-        let accesses: Vec<_> = recorders
-            .iter()
-            .flat_map(|recorder| {
-                let recorder = lock(recorder);
-                trace.events += recorder.events;
-                recorder.accesses()
-            })
-            .collect();
-        trace.accesses = sorted(accesses);
-        trace.complete = !self.shared.incomplete.load(Ordering::Relaxed);
-        trace
+        let recorder = lock(&self.shared.recorder);
+        let (events, accesses) = (recorder.events, recorder.accesses());
+        drop(recorder);
+        Trace {
+            accesses: sorted(accesses),
+            events,
+            complete: !self.shared.incomplete.load(Ordering::Relaxed),
+        }
     }
 
     /// Waits until no traced process is left, and returns everything.
@@ -194,13 +184,7 @@ fn tells_own_end() -> bool {
 }
 
 /// Looks at calls until no process is left that could make any.
-fn listen(
-    listener: BorrowedFd<'_>,
-    own_end: bool,
-    shared: &Shared,
-    mut inspector: Inspector,
-    recorder: &Mutex<Recorder>,
-) {
+fn listen(listener: BorrowedFd<'_>, own_end: bool, shared: &Shared, mut inspector: Inspector) {
     loop {
         if !own_end && matches!(events(listener, None), Ok(events) if ended(events)) {
             return;
@@ -219,10 +203,9 @@ fn listen(
                 return;
             }
         };
-        let mut recorder = lock(recorder);
         let looks = shared.recorded && !identity::knows(&notification);
         if looks {
-            inspector.look(&recorder, &notification);
+            inspector.look(&notification);
         }
         let identities = shared.identities.as_ref();
         let answer = identities.map_or(Answer::Continue, |all| all.answer(&notification));
@@ -235,7 +218,7 @@ fn listen(
             Answer::Error(errno) => sys::respond(listener, id, Err(errno)),
         };
         if answered.is_ok() && looks {
-            inspector.write_down(&mut recorder);
+            inspector.write_down();
         }
     }
 }

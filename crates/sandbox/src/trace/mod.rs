@@ -120,25 +120,21 @@ impl Trace {
     pub fn merge(&mut self, other: Self) {
         self.complete &= other.complete;
         self.events += other.events;
-        let own = std::mem::take(&mut self.accesses)
-            .into_iter()
-            .map(|it| (0, it));
-        let theirs = other.accesses.into_iter().map(|it| (1, it));
-        self.accesses = sorted(own.chain(theirs).collect());
+        let mut accesses = std::mem::take(&mut self.accesses);
+        accesses.extend(other.accesses);
+        self.accesses = sorted(accesses);
     }
 }
 
-/// Makes one access of those that are about the same thing, and sorts them. The number before each says
-/// which came first.
-fn sorted(mut all: Vec<(u64, Access)>) -> Vec<Access> {
-    all.sort_unstable_by(|(first, a), (second, b)| {
+/// Makes one access of those that are about the same thing, and sorts them. Of several programs the first is
+/// named.
+fn sorted(mut all: Vec<Access>) -> Vec<Access> {
+    all.sort_by(|a, b| {
         let order = a.path.cmp(&b.path).then(a.kind.cmp(&b.kind));
-        order
-            .then(a.outcome.cmp(&b.outcome))
-            .then(first.cmp(second))
+        order.then(a.outcome.cmp(&b.outcome))
     });
     let mut accesses: Vec<Access> = Vec::with_capacity(all.len());
-    for (_, mut access) in all {
+    for mut access in all {
         match accesses.last_mut() {
             Some(last)
                 if last.path == access.path

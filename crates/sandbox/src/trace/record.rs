@@ -91,14 +91,12 @@ struct Record {
     /// When the answer was last found to be so.
     checked: u32,
     count: u64,
-    /// Which answer of the whole trace it is.
-    order: u64,
     kind: AccessKind,
     follow: bool,
     outcome: Outcome,
 }
 
-/// Everything that one thread has seen.
+/// Everything that has been seen.
 #[derive(Debug)]
 pub(super) struct Recorder {
     paths: Paths,
@@ -108,6 +106,9 @@ pub(super) struct Recorder {
     links: Vec<Box<[PathId]>>,
     pub(super) events: u64,
 }
+
+/// What programs most often want of one path after the other: whether it is there, then what is in it.
+const ALIKE: [AccessKind; 3] = [AccessKind::Stat, AccessKind::Open, AccessKind::ReadLink];
 
 /// Number of an answer that was given before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -126,7 +127,6 @@ impl Recorder {
             before: 0,
             checked: 0,
             count: 0,
-            order: 0,
             kind: AccessKind::Open,
             follow: false,
             outcome: Outcome::Unknown,
@@ -151,13 +151,38 @@ impl Recorder {
     /// Returns the last answer to a question, and when it was last found to be so.
     pub(super) fn last(&self, question: &Question<'_>) -> Option<(Known, u32)> {
         let asked = self.paths.find(question.path)?;
-        let hash = self.hash(asked, question.kind, question.follow);
+        self.last_of(asked, question.kind, question.follow)
+    }
+
+    /// Returns the last answer to a question about the same path for which one is known, and when that was last
+    /// found to be so. What is there does not depend on what it is wanted for.
+    pub(super) fn alike(&self, question: &Question<'_>) -> Option<(Known, u32)> {
+        let asked = self.paths.find(question.path)?;
+        let answers = ALIKE
+            .iter()
+            .filter_map(|&kind| self.last_of(asked, kind, question.follow));
+        answers.max_by_key(|(_, checked)| *checked)
+    }
+
+    fn last_of(&self, asked: PathId, kind: AccessKind, follow: bool) -> Option<(Known, u32)> {
+        let hash = self.hash(asked, kind, follow);
         let number = *self.table.find(hash, |&number| {
-            self.record(number).is_some_and(|it| {
-                it.asked == asked && it.kind == question.kind && it.follow == question.follow
-            })
+            self.record(number)
+                .is_some_and(|it| it.asked == asked && it.kind == kind && it.follow == follow)
         })?;
         Some((Known(number), self.record(number)?.checked))
+    }
+
+    /// Returns an answer.
+    pub(super) fn answer(&self, known: Known) -> Option<Answer> {
+        let record = self.record(known.0)?;
+        let links = self.links.get(record.links as usize).into_iter().flatten();
+        Some(Answer {
+            outcome: record.outcome,
+            path: self.paths.get(record.found).to_vec(),
+            links: links.map(|&link| self.paths.get(link).to_vec()).collect(),
+            by: self.paths.get(record.by).to_vec(),
+        })
     }
 
     /// Returns an answer that was given to the same question before.
@@ -189,13 +214,7 @@ impl Recorder {
     }
 
     /// Writes down a new answer.
-    pub(super) fn add(
-        &mut self,
-        question: &Question<'_>,
-        answer: &Answer,
-        checked: u32,
-        order: u64,
-    ) {
+    pub(super) fn add(&mut self, question: &Question<'_>, answer: &Answer, checked: u32) {
         let asked = self.paths.add(question.path);
         let found = self.paths.add(&answer.path);
         let by = self.paths.add(&answer.by);
@@ -220,7 +239,6 @@ impl Recorder {
             before: 0,
             checked,
             count: 1,
-            order,
             kind: question.kind,
             follow: question.follow,
             outcome: answer.outcome,
@@ -246,8 +264,8 @@ impl Recorder {
         self.records.push(record);
     }
 
-    /// Returns everything, with numbers that say what came first.
-    pub(super) fn accesses(&self) -> Vec<(u64, Access)> {
+    /// Returns everything, what came first first.
+    pub(super) fn accesses(&self) -> Vec<Access> {
         let mut executables: Vec<Option<Arc<[u8]>>> = Vec::new();
         let records = self.records.iter().skip(1);
         let accesses = records.map(|record| {
@@ -260,15 +278,14 @@ impl Recorder {
             });
             let links = self.links.get(record.links as usize);
             let links = links.into_iter().flatten();
-            let access = Access {
+            Access {
                 path: self.paths.get(record.found).to_vec(),
                 kind: record.kind,
                 outcome: record.outcome,
                 links: links.map(|&link| self.paths.get(link).to_vec()).collect(),
                 count: record.count,
                 by,
-            };
-            (record.order, access)
+            }
         });
         accesses.collect()
     }

@@ -1,6 +1,5 @@
 //! Arguments of system calls, and which paths are the kernel's own.
 
-use super::super::AccessKind;
 use super::super::calls::CALLS;
 
 /// `AT_SYMLINK_NOFOLLOW`, `AT_SYMLINK_FOLLOW`, `IN_DONT_FOLLOW`, and of `openat2` the flags
@@ -11,16 +10,27 @@ pub(super) const DONT_FOLLOW: u32 = 0x0200_0000;
 pub(super) const IN_ROOT: u64 = 0x10;
 pub(super) const NO_LINKS: u64 = 0x04;
 
-/// Understands the flags of `open`: whether a link is followed, and whether the file is written to.
+/// What the flags of `open` say.
+pub(super) struct Opened {
+    /// Whether a link is followed.
+    pub(super) follow: bool,
+    /// Whether the file may be written to.
+    pub(super) written: bool,
+    /// Whether there may be a name that was not there before.
+    pub(super) made: bool,
+}
+
+/// Understands the flags of `open`.
 #[allow(clippy::cast_sign_loss)] // flags
-pub(super) fn opened(flags: u64, kind: &mut AccessKind) -> bool {
+pub(super) fn opened(flags: u64) -> Opened {
     let bits = |mask: i32| flags & u64::from(mask as u32);
     let exclusive = libc::O_CREAT | libc::O_EXCL;
     let changed = bits(libc::O_ACCMODE) != 0 || bits(libc::O_CREAT | libc::O_TRUNC) != 0;
-    if changed && bits(libc::O_PATH) == 0 {
-        *kind = AccessKind::Write;
+    Opened {
+        follow: bits(libc::O_NOFOLLOW) == 0 && bits(exclusive) != u64::from(exclusive as u32),
+        written: changed && bits(libc::O_PATH) == 0,
+        made: bits(libc::O_CREAT) != 0 && bits(libc::O_PATH) == 0,
     }
-    bits(libc::O_NOFOLLOW) == 0 && bits(exclusive) != u64::from(exclusive as u32)
 }
 
 /// Returns the descriptor in an argument, which is an int.

@@ -6,12 +6,13 @@ use std::sync::atomic::Ordering;
 use rustix::fs::FileType;
 use rustix::io::Errno;
 
+use super::super::listener::lock;
 use super::super::paths::{DELETED, squeeze};
-use super::super::record::{Answer, Question, Recorder};
+use super::super::record::{Answer, Known, Question};
 use super::super::resolve::Glance;
 use super::super::tracee::Link;
 use super::super::walk::Start;
-use super::super::{AccessKind, interpreter};
+use super::super::{AccessKind, Outcome, interpreter};
 use super::flags::{of_kernel, of_kernel_alone};
 use super::{Ask, Directory, Found, Inspector};
 
@@ -19,20 +20,17 @@ use super::{Ask, Directory, Found, Inspector};
 /// makes the change has been seen before it was carried out.
 const CHANGES_TAKE: u32 = 100;
 /// For so long an answer is taken for granted if no program changes anything: somebody outside may.
-const FRESH: u32 = 1000;
+const FRESH: u32 = 10_000;
 /// Most interpreters of interpreters, as in the kernel (`exec_binprm`).
 const MOST_INTERPRETERS: u32 = 5;
 
 impl Inspector {
     /// Looks up a path.
-    pub(super) fn look_up(
-        &mut self,
-        recorder: &Recorder,
-        ask: &Ask<'_>,
-        thread: i32,
-    ) -> Result<(), Errno> {
+    pub(super) fn look_up(&mut self, ask: &Ask<'_>, thread: i32) -> Result<(), Errno> {
         let now = self.shared.now();
-        if ask.kind == AccessKind::Write {
+        let roots_differ = self.shared.roots_differ.load(Ordering::Relaxed);
+        // What is written to `/dev/null` and its like makes no other name come or go.
+        if ask.makes && (roots_differ || !of_kernel_alone(ask.path)) {
             self.shared.last_change.store(now, Ordering::Relaxed);
         }
         let moved = self.shared.last_move.load(Ordering::Relaxed);
@@ -51,7 +49,7 @@ impl Inspector {
         }
         // The directory has been removed, or the descriptor is of something else.
         let lost = !absolute && (base.first() != Some(&b'/') || base.ends_with(DELETED));
-        let other_root = if self.shared.roots_differ.load(Ordering::Relaxed) && !lost {
+        let other_root = if roots_differ && !lost {
             self.other_root(thread)?
         } else {
             None
@@ -59,7 +57,7 @@ impl Inspector {
         let result = if lost {
             Ok(())
         } else {
-            self.look_up_from(recorder, ask, thread, &base, other_root, now)
+            self.look_up_from(ask, thread, &base, other_root, now)
         };
         self.base = base;
         result
@@ -78,7 +76,6 @@ impl Inspector {
 
     pub(super) fn look_up_from(
         &mut self,
-        recorder: &Recorder,
         ask: &Ask<'_>,
         thread: i32,
         base: &[u8],
@@ -100,15 +97,7 @@ impl Inspector {
         }
         let mut asked = std::mem::take(&mut self.asked);
         squeeze(below, ask.path, &mut asked);
-        let result = self.answer(
-            recorder,
-            ask,
-            thread,
-            &mut asked,
-            &prefix,
-            root.as_ref(),
-            now,
-        );
+        let result = self.answer(ask, thread, &mut asked, &prefix, root.as_ref(), now);
         self.asked = asked;
         result
     }
@@ -117,7 +106,6 @@ impl Inspector {
     #[allow(clippy::too_many_arguments)] // one step of `look_up_from`
     pub(super) fn answer(
         &mut self,
-        recorder: &Recorder,
         ask: &Ask<'_>,
         thread: i32,
         asked: &mut Vec<u8>,
@@ -135,7 +123,7 @@ impl Inspector {
             kind: ask.kind,
             follow: ask.follow,
         };
-        let last = recorder.last(&question);
+        let last = lock(&self.shared.recorder).last(&question);
         if let Some((known, checked)) = last
             && self.fresh(checked, now)
         {
@@ -143,6 +131,25 @@ impl Inspector {
             return Ok(());
         }
         let executed = ask.kind == AccessKind::Execute;
+        if !executed && let Some((answer, checked)) = self.alike(&question, now) {
+            let known =
+                last.and_then(|(known, _)| self.same(known, answer.outcome, Some(&answer.path)));
+            let found = match known {
+                Some(known) => Found::Known(known, checked),
+                None => Found::New {
+                    asked: asked.clone(),
+                    kind: ask.kind,
+                    follow: ask.follow,
+                    answer: Answer {
+                        by: self.executable(thread, now),
+                        ..answer
+                    },
+                    checked,
+                },
+            };
+            self.found.push(found);
+            return Ok(());
+        }
         let glance = self.view.glance(root, &below, ask.follow, executed);
         let found = match &glance {
             Glance::Plain(_) => Some(asked.as_slice()),
@@ -150,7 +157,7 @@ impl Inspector {
             Glance::Failed(_) => None,
         };
         if let Some((known, _)) = last
-            && let Some(known) = recorder.same(known, glance.outcome(), found)
+            && let Some(known) = self.same(known, glance.outcome(), found)
         {
             self.found.push(Found::Known(known, now));
             return Ok(());
@@ -180,14 +187,27 @@ impl Inspector {
                 links: resolved.links,
                 by,
             },
+            checked: now,
         });
         if let Some(file) = resolved.file
             && executed
             && ask.depth < MOST_INTERPRETERS
         {
-            self.interpreters(recorder, ask.depth, thread, &program, &file);
+            self.interpreters(ask.depth, thread, &program, &file);
         }
         Ok(())
+    }
+
+    /// Returns what was found a moment ago where the same path was asked for something else, and when.
+    fn alike(&self, question: &Question<'_>, now: u32) -> Option<(Answer, u32)> {
+        let recorder = lock(&self.shared.recorder);
+        let (known, checked) = recorder.alike(question)?;
+        let answer = self.fresh(checked, now).then(|| recorder.answer(known))??;
+        Some((answer, checked))
+    }
+
+    fn same(&self, known: Known, outcome: Outcome, found: Option<&[u8]>) -> Option<Known> {
+        lock(&self.shared.recorder).same(known, outcome, found)
     }
 
     /// Returns whether an answer need not be looked for again.
@@ -197,14 +217,7 @@ impl Inspector {
     }
 
     /// Records the interpreters that an executable names, since nobody asks for those but the kernel.
-    pub(super) fn interpreters(
-        &mut self,
-        recorder: &Recorder,
-        depth: u32,
-        thread: i32,
-        program: &[u8],
-        file: &OwnedFd,
-    ) {
+    pub(super) fn interpreters(&mut self, depth: u32, thread: i32, program: &[u8], file: &OwnedFd) {
         let regular = rustix::fs::fstat(file)
             .is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile);
         // A program that may be executed but not read keeps its secret.
@@ -221,11 +234,12 @@ impl Inspector {
             path: &path,
             directory: Directory::Of(Link::Directory),
             kind: AccessKind::Execute,
+            makes: false,
             follow: true,
             by: Some(program),
             depth: depth + 1,
         };
-        if let Err(error) = self.look_up(recorder, &ask, thread) {
+        if let Err(error) = self.look_up(&ask, thread) {
             tracing::debug!(%error, "cannot look up an interpreter");
         }
     }
