@@ -233,6 +233,67 @@ fn a_library_says_what_it_reads() {
 }
 
 #[test]
+fn a_zone_stays_in_the_form_that_its_readers_read() {
+    let image = |program: elf::Builder| {
+        base()
+            .executable("usr/bin/app", program.build())
+            .file("usr/share/zoneinfo/Asia/Tokyo", "TZif")
+            .file(
+                "usr/share/zoneinfo/zone.tab",
+                "JP +353916+1394441 Asia/Tokyo",
+            )
+            .file("usr/share/zoneinfo/tzdata.zi", "# version 2026a")
+    };
+    let config = r#"{"Cmd":["app"]}"#;
+    let compiled = kept_by_default(&image(program().import("localtime")), config);
+    assert_eq!(
+        compiled,
+        "/usr/bin/app entrypoint\n/usr/share/zoneinfo/Asia/Tokyo timezone\n\
+         /usr/share/zoneinfo/zone.tab timezone\n"
+    );
+    let names = program().data(b"\0/usr/share/zoneinfo\0/tzdata.zi\0");
+    assert_eq!(
+        kept_by_default(&image(names), config),
+        "/usr/bin/app entrypoint\n/usr/share/zoneinfo/Asia/Tokyo plugin-dir\n\
+         /usr/share/zoneinfo/tzdata.zi plugin-dir\n/usr/share/zoneinfo/zone.tab plugin-dir\n"
+    );
+}
+
+#[test]
+fn a_library_converts_what_it_can_name() {
+    let image = |strings: &[u8]| {
+        base()
+            .executable("usr/bin/app", program().needed("libx.so.1").build())
+            .file(
+                "usr/lib/libx.so.1",
+                elf::Builder::library()
+                    .soname("libx.so.1")
+                    .import("iconv_open")
+                    .data(strings)
+                    .build(),
+            )
+            .file(
+                "usr/lib/gconv/gconv-modules",
+                "alias DEC// DEC-MCS//\nmodule DEC-MCS// INTERNAL DEC-MCS 1\n\
+                 alias JP// JIS//\nmodule JIS// INTERNAL ISO646 2\nmodule GBK// INTERNAL GBK 1\n",
+            )
+            .file("usr/lib/gconv/DEC-MCS.so", elf::Builder::library().build())
+            .file("usr/lib/gconv/ISO646.so", elf::Builder::library().build())
+            .file("usr/lib/gconv/GBK.so", elf::Builder::library().build())
+    };
+    let kept = |strings| kept_by_default(&image(strings), r#"{"Cmd":["app"]}"#);
+    assert_eq!(
+        kept(b"\0Dec\0JP/\0"),
+        "/usr/bin/app entrypoint\n/usr/lib/libx.so.1 needed\n"
+    );
+    assert_eq!(
+        kept(b"\0Dec\0gbk\0"),
+        "/usr/bin/app entrypoint\n/usr/lib/gconv/GBK.so gconv\n/usr/lib/gconv/gconv-modules gconv\n\
+         /usr/lib/libx.so.1 needed\n"
+    );
+}
+
+#[test]
 fn an_interpreter_stays_with_its_modules() {
     let image = base()
         .executable(

@@ -29,6 +29,8 @@ struct Row {
     evidence: Evidence,
     /// Files, and directories with everything below.
     paths: &'static [&'static str],
+    /// What of that only others read.
+    unread: &'static [&'static str],
     /// Names of files to be found in any library directory.
     modules: &'static [&'static str],
 }
@@ -39,6 +41,7 @@ const NONE: Row = Row {
     go: false,
     evidence: Evidence::Data,
     paths: &[],
+    unread: &[],
     modules: &[],
 };
 
@@ -155,6 +158,12 @@ const FACTS: &[Row] = &[
         go: true,
         evidence: Evidence::Timezone,
         paths: &["/etc/localtime", "/etc/timezone", "/usr/share/zoneinfo"],
+        // What zones are compiled from (zic(8)); C++'s <chrono>, which reads it, names the directory.
+        unread: &[
+            "usr/share/zoneinfo/tzdata.zi",
+            "usr/share/zoneinfo/leapseconds",
+            "usr/share/zoneinfo/leap-seconds.list",
+        ],
         ..NONE
     },
     // Authorities: where OpenSSL, GnuTLS, NSS and Go look (crypto/x509, root_linux.go).
@@ -451,7 +460,10 @@ fn act(collector: &mut Collector<'_>, from: NodeId, row: &Row) {
             evidence: row.evidence,
             detail: (*path).to_owned(),
         };
-        collector.keep_below(directory, &edge, |node| is_wanted(tree, node));
+        let is_read = |path: &[u8]| row.unread.iter().all(|other| other.as_bytes() != path);
+        collector.keep_below(directory, &edge, |node| {
+            is_wanted(tree, node) && is_read(&tree.path(node))
+        });
     }
     for module in row.modules {
         for directory in LIBRARY_DIRECTORIES {

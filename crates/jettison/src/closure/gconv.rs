@@ -23,10 +23,12 @@ struct Modules {
     files: HashMap<Vec<u8>, BTreeSet<Vec<u8>>>,
 }
 
-/// Returns whether a string could name a character set.
+/// Returns whether a string could name a character set. `Dec` is a month, and `JP/` is nothing.
 pub(super) fn is_name(text: &[u8]) -> bool {
     let plain = |b: &u8| b.is_ascii_alphanumeric() || b"-_.:()+/".contains(b);
-    (3..=32).contains(&text.len()) && text.iter().all(plain)
+    let name = strip(text);
+    let mixed = name.iter().any(u8::is_ascii_lowercase) && name.iter().any(u8::is_ascii_uppercase);
+    (3..=32).contains(&name.len()) && (name.len() > 3 || !mixed) && text.iter().all(plain)
 }
 
 /// Keeps the modules for what an object that calls iconv_open(3) can name.
@@ -150,9 +152,14 @@ impl Modules {
 }
 
 fn normalise(name: &[u8]) -> Vec<u8> {
+    strip(name).to_ascii_uppercase()
+}
+
+/// Removes the slashes with which names in `gconv-modules` end.
+fn strip(name: &[u8]) -> &[u8] {
     let end = name
         .iter()
         .rposition(|b| *b != b'/')
         .map_or(0, |last| last + 1);
-    name[..end].to_ascii_uppercase()
+    &name[..end]
 }
