@@ -8,6 +8,7 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 use layer::read::{Member, TarReader};
 use layer::{Contents, FileSlice, Limits, Tree};
 
+use crate::ahead;
 use crate::digest::{Digest, HashingReader};
 use crate::error::{Error, Result};
 use crate::image::{Image, Layer};
@@ -262,16 +263,12 @@ fn read_layer(
     let (codec, inflated) = layer::codec::decompress_counted(blob, Arc::clone(&taken))
         .map_err(|source| failed(digest, source))?;
     let spooled = options.spool.file()?;
-    let mut packing = Packing::default();
-    let length = index.run(Tee {
-        input: inflated,
-        copy: &spooled,
-        given: 0,
-        taken: &taken,
-        packing: &mut packing,
-    })?;
+    let copy = &spooled;
+    let (length, packing) =
+        ahead::reading(inflated, &taken, |input| index.run(Tee { input, copy }));
+    let slice = FileSlice::new(Arc::new(spooled), 0, length?);
     let packing = (codec != layer::codec::Codec::None).then_some(packing);
-    Ok((FileSlice::new(Arc::new(spooled), 0, length), packing))
+    Ok((slice, packing))
 }
 
 /// What a reader found wrong with the blob underneath is said at the blob's level.
@@ -332,22 +329,16 @@ impl Indexer<'_> {
     }
 }
 
-/// Copies what is read through it to a file, and notes what it took of the blob.
+/// Copies what is read through it to a file.
 struct Tee<'f, R> {
     input: R,
     copy: &'f std::fs::File,
-    given: u64,
-    taken: &'f AtomicU64,
-    packing: &'f mut Packing,
 }
 
 impl<R: Read> Read for Tee<'_, R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let read = self.input.read(buffer)?;
         self.copy.write_all(&buffer[..read])?;
-        self.given += read as u64;
-        self.packing
-            .note(self.given, self.taken.load(Ordering::Relaxed));
         Ok(read)
     }
 }

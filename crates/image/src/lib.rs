@@ -13,6 +13,7 @@
 //! (crate `jettison`), and the environment: credentials, directories and
 //! proxies are passed in.
 
+mod ahead;
 pub mod blob;
 mod build;
 pub mod config;
