@@ -131,7 +131,9 @@ mod tests {
 
     #[test]
     fn the_same_bytes_come_out() {
-        let bytes: Vec<u8> = (0..5_000_000_u32).map(|i| (i.wrapping_mul(i) >> 7) as u8).collect();
+        let bytes: Vec<u8> = (0..5_000_000_u32)
+            .map(|i| (i.wrapping_mul(i) >> 7) as u8)
+            .collect();
         for error in [None, Some(io::ErrorKind::InvalidData)] {
             let taken = AtomicU64::new(0);
             let input = Pieces {

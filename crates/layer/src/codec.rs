@@ -7,6 +7,7 @@ use std::io::{self, BufRead, BufReader, Read};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use self::gzip::Members;
 use crate::error::{Error, Result};
 
 /// How a layer is compressed.
@@ -69,8 +70,10 @@ pub fn decompress_counted<'a>(
         .fill_buf()
         .map_err(|source| Error::Read { offset: 0, source })?;
     let codec = Codec::detect(first)?;
+    let indexed = gzip::is_indexed(first);
     let reader: Box<dyn Read + Send> = match codec {
         Codec::None => Box::new(input),
+        Codec::Gzip if indexed => Box::new(Lenient(Members::new(input.input, input.taken))),
         Codec::Gzip => Box::new(Lenient(flate2::bufread::MultiGzDecoder::new(input))),
         Codec::Zstd => {
             let mut decoder = ::zstd::stream::read::Decoder::with_buffer(input)

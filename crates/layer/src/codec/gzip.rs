@@ -3,7 +3,11 @@
 //! The input is cut into members of fixed size (RFC 1952 allows a file to be
 //! several members; every layer reader accepts that), each compressed whole by
 //! libdeflate. That is both smaller and faster than one zlib stream, and needs
-//! no agreement between threads.
+//! no agreement between threads. Each member says how long it is, so that they
+//! are inflated on all cores too.
+
+mod member;
+mod read;
 
 use std::collections::VecDeque;
 use std::io::{self, Write};
@@ -12,8 +16,15 @@ use std::thread::JoinHandle;
 use crossbeam_channel::{Receiver, Sender, bounded};
 use libdeflater::{CompressionLvl, Compressor};
 
+pub(super) use read::Members;
+
 /// Uncompressed bytes of one member. Larger members save under 0.2 % and cost memory.
 const MEMBER: usize = 1 << 20;
+
+/// Returns whether a file that begins so has members that say how long they are.
+pub(super) fn is_indexed(first: &[u8]) -> bool {
+    member::length(first).is_some()
+}
 
 /// How hard to compress, in libdeflate's levels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -166,15 +177,12 @@ impl<W: Write> Write for ParallelGzip<W> {
 fn work(queue: &Receiver<Job>, level: Level) {
     let mut compressor =
         Compressor::new(CompressionLvl::new(level.0).unwrap_or_else(|_| CompressionLvl::default()));
-    let mut output = vec![0; compressor.gzip_compress_bound(MEMBER)];
+    let mut output = vec![0; member::bound(&mut compressor, MEMBER)];
     for Job { input, done } in queue {
-        let result = compressor
-            .gzip_compress(&input, &mut output)
-            .map_err(|error| io::Error::other(error.to_string()))
-            .map(|length| Member {
-                compressed: output[..length].to_vec(),
-                input,
-            });
+        let result = member::write(&mut compressor, &input, &mut output).map(|length| Member {
+            compressed: output[..length].to_vec(),
+            input,
+        });
         if done.send(result).is_err() {
             return; // the writer was dropped: nobody wants the rest
         }
@@ -183,28 +191,119 @@ fn work(queue: &Receiver<Job>, level: Level) {
 
 #[cfg(test)]
 mod tests {
-    use std::io::Read;
+    use std::io::Read as _;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicU64, Ordering};
 
     use super::*;
+    use crate::codec::{decompress, decompress_counted};
+
+    fn bytes(length: usize) -> Vec<u8> {
+        (0..length).map(|i| (i * i / 7) as u8).collect()
+    }
+
+    fn compress(data: &[u8], threads: usize) -> Vec<u8> {
+        let mut writer = ParallelGzip::new(Vec::new(), Level::DEFAULT, threads);
+        writer.write_all(data).unwrap();
+        writer.finish().unwrap()
+    }
+
+    fn inflate(packed: &[u8]) -> io::Result<Vec<u8>> {
+        let mut back = Vec::new();
+        io::copy(&mut decompress(packed).unwrap().1, &mut back).map(|_| back)
+    }
+
+    /// As readers that know nothing of the lengths do it.
+    fn inflate_plainly(packed: &[u8]) -> Vec<u8> {
+        let mut back = Vec::new();
+        io::copy(&mut flate2::bufread::MultiGzDecoder::new(packed), &mut back).unwrap();
+        back
+    }
 
     #[test]
     fn round_trip_is_exact_and_independent_of_the_number_of_threads() {
         for length in [0, 1, MEMBER - 1, MEMBER, MEMBER + 1, 5 * MEMBER + 17] {
-            let data: Vec<u8> = (0..length).map(|i| (i * i / 7) as u8).collect();
-            let compress = |threads| {
-                let mut writer = ParallelGzip::new(Vec::new(), Level::DEFAULT, threads);
-                writer.write_all(&data).unwrap();
-                writer.finish().unwrap()
-            };
-            let (one, four) = (compress(1), compress(4));
+            let data = bytes(length);
+            let (one, four) = (compress(&data, 1), compress(&data, 4));
             assert!(one == four, "{length}: the output depends on the threads");
-            let mut back = Vec::new();
-            super::super::decompress(&one[..])
-                .unwrap()
-                .1
-                .read_to_end(&mut back)
-                .unwrap();
-            assert!(back == data, "{length}: not the same bytes");
+            assert!(
+                inflate(&one).unwrap() == data,
+                "{length}: not the same bytes"
+            );
+            assert!(
+                inflate_plainly(&one) == data,
+                "{length}: not gzip for others"
+            );
         }
+    }
+
+    #[test]
+    fn members_of_others_may_follow() {
+        let data = bytes(3 * MEMBER);
+        let mut plain = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        plain.write_all(&data).unwrap();
+        let plain = plain.finish().unwrap();
+        let (ours, twice) = (compress(&data, 2), data.repeat(2));
+        for packed in [[&ours[..], &plain].concat(), [&plain[..], &ours].concat()] {
+            let taken = Arc::<AtomicU64>::default();
+            let (_, mut reader) = decompress_counted(&packed[..], Arc::clone(&taken)).unwrap();
+            let mut back = Vec::new();
+            io::copy(&mut reader, &mut back).unwrap();
+            assert!(back == twice);
+            let missed = packed.len() as u64 - taken.load(Ordering::Relaxed);
+            assert!(missed < 64, "{missed} bytes are not accounted for");
+        }
+    }
+
+    #[test]
+    fn what_was_taken_follows_what_was_given() {
+        let packed = compress(&bytes(8 * MEMBER), 2);
+        let taken = Arc::<AtomicU64>::default();
+        let (_, mut reader) = decompress_counted(&packed[..], Arc::clone(&taken)).unwrap();
+        for eighth in 1..=16_u64 {
+            reader.read_exact(&mut vec![0; MEMBER / 2]).unwrap();
+            let fair = packed.len() as u64 * eighth / 16;
+            let off = taken.load(Ordering::Relaxed).abs_diff(fair);
+            assert!(off < packed.len() as u64 / 50, "{off} off at {eighth}/16");
+        }
+    }
+
+    #[test]
+    fn lies_are_found_out() {
+        let data = bytes(2 * MEMBER + 100);
+        let good = compress(&data, 1);
+        let change = |at: usize, to: &[u8]| {
+            let mut bad = good.clone();
+            bad[at..at + to.len()].copy_from_slice(to);
+            bad
+        };
+        let length = member::length(&good).unwrap();
+        let short = u32::try_from(length - 9).unwrap().to_le_bytes();
+        let long = u32::try_from(length + 9).unwrap().to_le_bytes();
+        let lies = [
+            ("the member is said to be shorter", change(16, &short)),
+            ("the member is said to be longer", change(16, &long)),
+            ("another checksum", change(length - 8, &[1, 2, 3, 4])),
+            ("fewer bytes unpacked", change(length - 4, &[9, 0, 0, 0])),
+            ("more bytes unpacked", change(length - 4, &[0, 0, 0x1f, 0])),
+            ("endless bytes unpacked", change(length - 4, &[0xff; 4])),
+            ("other bytes", change(length / 2, &[0xff; 64])),
+            ("the end is missing", good[..good.len() - 1].to_vec()),
+            ("a member is missing", good[..length + 10].to_vec()),
+            ("garbage follows", [&good[..], b"garbage"].concat()),
+        ];
+        let mut found = 0;
+        for (what, packed) in lies {
+            match inflate(&packed) {
+                // Who does not read the lengths is not misled by them.
+                Ok(inflated) => assert!(inflated == inflate_plainly(&packed), "{what}"),
+                Err(error) => {
+                    let expected = [io::ErrorKind::InvalidData, io::ErrorKind::UnexpectedEof];
+                    assert!(expected.contains(&error.kind()), "{what}: {error:?}");
+                    found += 1;
+                }
+            }
+        }
+        assert_eq!(found, 9);
     }
 }
