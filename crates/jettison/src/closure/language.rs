@@ -9,6 +9,7 @@
 mod application;
 pub(super) mod jvm;
 mod lua;
+mod named;
 pub(super) mod node;
 pub(super) mod perl;
 pub(super) mod python;

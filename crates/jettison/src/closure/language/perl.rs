@@ -2,28 +2,23 @@
 //!
 //! Modules are files below the directories of `@INC` (perlvar(1)); what is compiled lies in
 //! `auto/` below the same (XSLoader(3), DynaLoader(3)). From each source that is kept, what it
-//! speaks of is found there, and so on ([`source`]). A module of a package of its own brings all of that
-//! package and of what it depends on, since its packager knew what is loaded by names that
-//! are put together at run time; those of Perl itself, which fill 40 MB, are kept one by one. What the user
-//! put beside the packages stays whole.
+//! speaks of is found there ([`source`]), and so on ([`super::named`]). What the user put beside the packages
+//! stays whole.
 
 mod source;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
 use layer::NodeId;
 use layer::tree::resolve::Lookup;
 
 use super::Language;
+use super::named::{self, Found, Named, Reach};
 use crate::closure::collector::Collector;
 use crate::closure::directories::is_wanted;
 use crate::closure::facts::Fact;
-use crate::closure::{Edge, Error, Evidence, package};
-use crate::packages::PackageId;
+use crate::closure::{Edge, Error};
 use source::Mentions;
-
-/// Sources above this size are data.
-const LARGEST: u64 = 4 << 20;
 
 /// Interpreters are smaller.
 const LARGEST_OBJECT: u64 = 32 << 20;
@@ -91,31 +86,12 @@ const TOOLS: &[&str] = &[
     "perl5db",
 ];
 
-/// How a module was reached.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Reach {
-    /// With its package: the parts of Perl that it speaks of stay, but other packages only if
-    /// its packager says that they are needed.
-    Along,
-    /// By what something reached speaks of.
-    Named,
-}
-
 /// What is known of the Perl of an image.
 #[derive(Default)]
 pub(in crate::closure) struct State {
-    /// `@INC`, in order; empty as long as no interpreter is kept.
-    include: Vec<NodeId>,
+    modules: named::State,
     /// Directories of `@INC` that some interpreter does not look into.
     partial: HashSet<NodeId>,
-    /// Sources that were kept before there was an interpreter.
-    waiting: Vec<NodeId>,
-    /// Modules that a source speaks of, or that came with one.
-    reached: HashMap<NodeId, Reach>,
-    /// Packages that are kept whole.
-    units: HashSet<PackageId>,
-    /// Source packages of the interpreters.
-    core: HashSet<String>,
 }
 
 pub(super) struct Perl;
@@ -129,35 +105,22 @@ impl Language for Perl {
         if !collector.facts.insert(Fact::Runtime(interpreter)) {
             return;
         }
-        let packages = collector.input.packages;
-        if let Some(owner) = packages.owner(interpreter) {
-            let name = packages.package(owner).source.name.clone();
-            collector.perl.core.insert(name);
-        }
-        for directory in include_directories(collector) {
-            if !collector.perl.include.contains(&directory) {
-                collector.perl.include.push(directory);
-            }
-        }
+        let include = include_directories(collector);
+        named::add_interpreter(self, collector, interpreter, include);
         note_partial(collector, interpreter);
         let mut said = Mentions::default();
         said.modules
             .extend(IMPLIED.iter().map(|name| name.as_bytes().to_vec()));
-        follow(collector, interpreter, &said, Reach::Named);
-        for directory in collector.perl.include.clone() {
+        let found = find(collector, interpreter, &said);
+        named::follow(self, collector, interpreter, found, Reach::Named);
+        for directory in collector.perl.modules.include.clone() {
             keep_own(collector, directory, interpreter);
         }
-        for node in std::mem::take(&mut collector.perl.waiting) {
-            scan(collector, node);
-        }
+        named::look_at_waiting(self, collector);
     }
 
     fn decides(&self, collector: &mut Collector<'_>, node: NodeId, edge: &Edge) -> bool {
-        let path = collector.tree().path(node);
-        is_module(&path)
-            && collector.tree().content(node).is_some()
-            && !collector.perl.reached.contains_key(&node)
-            && edge.evidence != Evidence::Symlink
+        named::decides(self, collector, node, edge)
     }
 
     fn examine(
@@ -166,40 +129,35 @@ impl Language for Perl {
         node: NodeId,
         first: &[u8],
     ) -> Result<bool, Error> {
-        let tree = collector.tree();
-        if !is_source(tree.name(node), first) {
-            return Ok(false);
-        }
-        let is_module = is_module(&tree.path(node));
-        let is_certain = collector.is_kept_for_certain(node);
-        if is_module && !collector.perl.reached.contains_key(&node) && !is_certain {
-            return Ok(true); // with its directory, and nothing speaks of it
-        }
-        if collector.perl.include.is_empty() {
-            collector.perl.waiting.push(node);
-        } else {
-            scan(collector, node);
-        }
-        Ok(is_module) // a script's own paths and interpreter are for others to find
+        Ok(named::examine(self, collector, node, first))
     }
 
     fn cost(&self, collector: &Collector<'_>, node: NodeId, first: &[u8]) -> u64 {
-        let tree = collector.tree();
-        if !is_source(tree.name(node), first) || collector.perl.include.is_empty() {
-            return 0;
-        }
-        let mut seen = HashSet::from([node]);
-        let mut pending = vec![node];
-        let mut bytes = 0;
-        while let Some(node) = pending.pop() {
-            for found in sources_of(collector, node) {
-                if seen.insert(found) && !collector.graph.keeps(found) {
-                    bytes += tree.size(found);
-                    pending.push(found);
-                }
-            }
-        }
-        bytes
+        named::cost(self, collector, node, first)
+    }
+}
+
+impl Named for Perl {
+    fn state<'c>(&self, collector: &'c Collector<'_>) -> &'c named::State {
+        &collector.perl.modules
+    }
+
+    fn state_mut<'c>(&self, collector: &'c mut Collector<'_>) -> &'c mut named::State {
+        &mut collector.perl.modules
+    }
+
+    fn is_source(&self, name: &[u8], first: &[u8]) -> bool {
+        is_source(name, first)
+    }
+
+    fn is_module(&self, path: &[u8]) -> bool {
+        PLACES
+            .iter()
+            .any(|place| crate::closure::directories::glob_matches(place.as_bytes(), path))
+    }
+
+    fn find(&self, collector: &Collector<'_>, by: NodeId, text: &[u8]) -> Vec<Found> {
+        find(collector, by, &source::mentions(text))
     }
 }
 
@@ -211,12 +169,6 @@ fn is_source(name: &[u8], first: &[u8]) -> bool {
     let line = first.split(|b| *b == b'\n').next().unwrap_or_default();
     let by_first_line = line.starts_with(b"#!") && memchr::memmem::find(line, b"perl").is_some();
     (by_name && !first.contains(&0)) || by_first_line
-}
-
-fn is_module(path: &[u8]) -> bool {
-    PLACES
-        .iter()
-        .any(|place| crate::closure::directories::glob_matches(place.as_bytes(), path))
 }
 
 /// Returns the directories of `@INC`: those of [`PLACES`] in their order, each with its
@@ -304,6 +256,7 @@ fn note_partial(collector: &mut Collector<'_>, interpreter: NodeId) {
     };
     let partial: Vec<NodeId> = collector
         .perl
+        .modules
         .include
         .iter()
         .copied()
@@ -329,70 +282,15 @@ fn keep_own(collector: &mut Collector<'_>, directory: NodeId, interpreter: NodeI
         .filter(|node| is_wanted(tree, *node))
         .collect();
     for file in files {
-        reach(
-            collector,
-            file,
-            interpreter,
-            "beside the packages",
-            Reach::Named,
-        );
+        let why = "beside the packages";
+        named::reach(&Perl, collector, file, interpreter, why, Reach::Named);
     }
-}
-
-fn scan(collector: &mut Collector<'_>, node: NodeId) {
-    let text = collector.read(node, LARGEST).unwrap_or_default();
-    let reach = match collector.is_kept_for_certain(node) {
-        true => Reach::Named,
-        false => collector
-            .perl
-            .reached
-            .get(&node)
-            .copied()
-            .unwrap_or(Reach::Named),
-    };
-    follow(collector, node, &source::mentions(&text), reach);
-}
-
-fn sources_of(collector: &Collector<'_>, node: NodeId) -> Vec<NodeId> {
-    let text = collector.read(node, LARGEST).unwrap_or_default();
-    let found = find(collector, node, &source::mentions(&text));
-    found.into_iter().map(|found| found.node).collect()
-}
-
-fn follow(collector: &mut Collector<'_>, by: NodeId, said: &Mentions, reached: Reach) {
-    let packages = collector.input.packages;
-    for found in find(collector, by, said) {
-        let owner = packages.owner(found.node);
-        let is_part_of_perl = owner.is_none_or(|owner| is_core(collector, owner));
-        if reached == Reach::Along && !is_part_of_perl {
-            continue;
-        }
-        // Which of the modules of its own package a name that is put together means, is open.
-        let is_open = found.by_prefix && owner.is_some() && owner == packages.owner(by);
-        let reached = if is_open { Reach::Along } else { reached };
-        reach(collector, found.node, by, &found.name, reached);
-    }
-}
-
-/// Whether a package is part of Perl itself.
-fn is_core(collector: &Collector<'_>, package: PackageId) -> bool {
-    let source = &collector.input.packages.package(package).source.name;
-    collector.base.contains(&package) || collector.perl.core.contains(source)
-}
-
-/// A file that a source speaks of.
-struct Found {
-    node: NodeId,
-    /// The words that say so.
-    name: String,
-    /// Whether only the beginning of its name is known.
-    by_prefix: bool,
 }
 
 /// Returns the files that are meant.
 fn find(collector: &Collector<'_>, by: NodeId, said: &Mentions) -> Vec<Found> {
     let tree = collector.tree();
-    let include = &collector.perl.include;
+    let include = &collector.perl.modules.include;
     let mut found: Vec<Found> = Vec::new();
     let named = |node: NodeId, name: String| Found {
         node,
@@ -472,7 +370,7 @@ fn first_of_each(
     look: impl Fn(NodeId) -> Option<NodeId>,
 ) -> Vec<(NodeId, NodeId)> {
     let mut found = Vec::new();
-    for directory in &collector.perl.include {
+    for directory in &collector.perl.modules.include {
         let Some(node) = look(*directory) else {
             continue;
         };
@@ -482,61 +380,4 @@ fn first_of_each(
         }
     }
     found
-}
-
-/// Keeps a module that a source speaks of, and the rest of its package.
-fn reach(collector: &mut Collector<'_>, node: NodeId, by: NodeId, name: &str, reached: Reach) {
-    let before = collector.perl.reached.get(&node).copied();
-    if before.is_some_and(|before| before >= reached) {
-        return;
-    }
-    collector.perl.reached.insert(node, reached);
-    let edge = Edge {
-        from: Some(by),
-        evidence: Evidence::Module,
-        detail: name.to_owned(),
-    };
-    let known = collector.graph.keeps(node);
-    collector.keep(node, edge);
-    if known || collector.tree().name(node).ends_with(b".so") {
-        scan(collector, node); // it was passed over before, or will be: the compiled load modules, too
-    }
-    let packages = collector.input.packages;
-    if let Some(owner) = packages.owner(node) {
-        keep_unit(collector, owner, by);
-    }
-}
-
-fn keep_unit(collector: &mut Collector<'_>, package: PackageId, by: NodeId) {
-    let packages = collector.input.packages;
-    let tree = collector.tree();
-    let mut pending = vec![package];
-    while let Some(id) = pending.pop() {
-        let information = packages.package(id);
-        if is_core(collector, id) || !collector.perl.units.insert(id) {
-            continue;
-        }
-        let has_modules = packages
-            .files(id)
-            .iter()
-            .any(|node| is_module(&tree.path(*node)));
-        let is_data = matches!(information.architecture.as_str(), "all" | "noarch");
-        if !has_modules && !is_data {
-            continue; // its libraries are found by what loads them
-        }
-        let edge = Edge {
-            from: Some(by),
-            evidence: Evidence::Module,
-            detail: information.name.clone(),
-        };
-        for node in packages.files(id) {
-            let wanted = is_wanted(tree, *node) && !tree.name(*node).ends_with(b".pod");
-            if wanted && is_module(&tree.path(*node)) {
-                collector.perl.reached.entry(*node).or_insert(Reach::Along);
-                collector.keep_decided(*node, edge.clone());
-            }
-        }
-        package::keep_data(collector, id, by, |node| !is_module(&tree.path(node)));
-        pending.extend(packages.dependencies(id));
-    }
 }

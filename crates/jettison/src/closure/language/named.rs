@@ -1,0 +1,272 @@
+//! Modules that sources find by their names below a search path: those of Perl and of Ruby.
+//!
+//! From each source that is kept, what it speaks of is found, and so on. A module of a package of its
+//! own brings all of that package and of what it depends on, since its packager knew what is loaded by names that
+//! are put together at run time; those of the language itself, which fill tens of megabytes, are kept one by one.
+
+use std::collections::{HashMap, HashSet};
+
+use layer::NodeId;
+
+use crate::closure::collector::Collector;
+use crate::closure::directories::is_wanted;
+use crate::closure::{Edge, Evidence, package};
+use crate::packages::PackageId;
+
+/// Sources above this size are data.
+const LARGEST: u64 = 4 << 20;
+
+/// How a module was reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Reach {
+    /// With its package: the parts of the language that it speaks of stay, but other packages only if
+    /// its packager says that they are needed.
+    Along,
+    /// By what something reached speaks of.
+    Named,
+}
+
+/// What is known of such a language in an image.
+#[derive(Default)]
+pub(in crate::closure) struct State {
+    /// Where modules are looked for, in order; empty as long as no interpreter is kept.
+    pub(super) include: Vec<NodeId>,
+    /// Sources that were kept before there was an interpreter.
+    waiting: Vec<NodeId>,
+    /// Modules that a source speaks of, or that came with one.
+    reached: HashMap<NodeId, Reach>,
+    /// Packages that are kept whole.
+    units: HashSet<PackageId>,
+    /// Source packages of the interpreters.
+    core: HashSet<String>,
+}
+
+/// A file that a source speaks of.
+pub(super) struct Found {
+    pub(super) node: NodeId,
+    /// The words that say so.
+    pub(super) name: String,
+    /// Whether only the beginning of its name is known.
+    pub(super) by_prefix: bool,
+}
+
+/// A language whose modules are found so.
+pub(super) trait Named: Sync {
+    /// What is known of it.
+    fn state<'c>(&self, collector: &'c Collector<'_>) -> &'c State;
+
+    /// The same, to be changed.
+    fn state_mut<'c>(&self, collector: &'c mut Collector<'_>) -> &'c mut State;
+
+    /// Returns whether a file that begins so is source.
+    fn is_source(&self, name: &[u8], first: &[u8]) -> bool;
+
+    /// Returns whether a file lies where modules are.
+    fn is_module(&self, path: &[u8]) -> bool;
+
+    /// Returns the files that a source speaks of.
+    fn find(&self, collector: &Collector<'_>, by: NodeId, text: &[u8]) -> Vec<Found>;
+}
+
+/// Notes an interpreter, and where it looks. The first time, what waited for one is looked at.
+pub(super) fn add_interpreter(
+    language: &dyn Named,
+    collector: &mut Collector<'_>,
+    interpreter: NodeId,
+    include: Vec<NodeId>,
+) {
+    let packages = collector.input.packages;
+    let state = language.state_mut(collector);
+    if let Some(owner) = packages.owner(interpreter) {
+        state
+            .core
+            .insert(packages.package(owner).source.name.clone());
+    }
+    for directory in include {
+        if !state.include.contains(&directory) {
+            state.include.push(directory);
+        }
+    }
+}
+
+/// Looks at the sources that were kept before there was an interpreter.
+pub(super) fn look_at_waiting(language: &dyn Named, collector: &mut Collector<'_>) {
+    for node in std::mem::take(&mut language.state_mut(collector).waiting) {
+        scan(language, collector, node);
+    }
+}
+
+/// Returns whether nothing has asked for a module yet.
+pub(super) fn decides(
+    language: &dyn Named,
+    collector: &Collector<'_>,
+    node: NodeId,
+    edge: &Edge,
+) -> bool {
+    language.is_module(&collector.tree().path(node))
+        && collector.tree().content(node).is_some()
+        && !language.state(collector).reached.contains_key(&node)
+        && edge.evidence != Evidence::Symlink
+}
+
+/// Looks at a kept file, if it is source. Returns whether it is a module.
+pub(super) fn examine(
+    language: &dyn Named,
+    collector: &mut Collector<'_>,
+    node: NodeId,
+    first: &[u8],
+) -> bool {
+    let tree = collector.tree();
+    if !language.is_source(tree.name(node), first) {
+        return false;
+    }
+    let is_module = language.is_module(&tree.path(node));
+    let is_certain = collector.is_kept_for_certain(node);
+    let state = language.state_mut(collector);
+    if is_module && !state.reached.contains_key(&node) && !is_certain {
+        return true; // with its directory, and nothing speaks of it
+    }
+    if state.include.is_empty() {
+        state.waiting.push(node);
+    } else {
+        scan(language, collector, node);
+    }
+    is_module // a script's own paths and interpreter are for others to find
+}
+
+/// Returns the bytes of modules that a script would add.
+pub(super) fn cost(
+    language: &dyn Named,
+    collector: &Collector<'_>,
+    node: NodeId,
+    first: &[u8],
+) -> u64 {
+    let tree = collector.tree();
+    let knows_none = language.state(collector).include.is_empty();
+    if knows_none || !language.is_source(tree.name(node), first) {
+        return 0;
+    }
+    let mut seen = HashSet::from([node]);
+    let mut pending = vec![node];
+    let mut bytes = 0;
+    while let Some(node) = pending.pop() {
+        for found in sources_of(language, collector, node) {
+            if seen.insert(found.node) && !collector.graph.keeps(found.node) {
+                bytes += tree.size(found.node);
+                pending.push(found.node);
+            }
+        }
+    }
+    bytes
+}
+
+fn sources_of(language: &dyn Named, collector: &Collector<'_>, node: NodeId) -> Vec<Found> {
+    let text = collector.read(node, LARGEST).unwrap_or_default();
+    language.find(collector, node, &text)
+}
+
+fn scan(language: &dyn Named, collector: &mut Collector<'_>, node: NodeId) {
+    let reached = match collector.is_kept_for_certain(node) {
+        true => Reach::Named,
+        false => {
+            let reached = &language.state(collector).reached;
+            reached.get(&node).copied().unwrap_or(Reach::Named)
+        }
+    };
+    let found = sources_of(language, collector, node);
+    follow(language, collector, node, found, reached);
+}
+
+/// Keeps what a file that was reached so speaks of.
+pub(super) fn follow(
+    language: &dyn Named,
+    collector: &mut Collector<'_>,
+    by: NodeId,
+    found: Vec<Found>,
+    reached: Reach,
+) {
+    let packages = collector.input.packages;
+    for found in found {
+        let owner = packages.owner(found.node);
+        let is_part = owner.is_none_or(|owner| is_core(language, collector, owner));
+        if reached == Reach::Along && !is_part {
+            continue;
+        }
+        // Which of the modules of its own package a name that is put together means, is open.
+        let is_open = found.by_prefix && owner.is_some() && owner == packages.owner(by);
+        let reached = if is_open { Reach::Along } else { reached };
+        reach(language, collector, found.node, by, &found.name, reached);
+    }
+}
+
+/// Whether a package is part of the language itself.
+fn is_core(language: &dyn Named, collector: &Collector<'_>, package: PackageId) -> bool {
+    let source = &collector.input.packages.package(package).source.name;
+    collector.base.contains(&package) || language.state(collector).core.contains(source)
+}
+
+/// Keeps a module that a source speaks of, and the rest of its package.
+pub(super) fn reach(
+    language: &dyn Named,
+    collector: &mut Collector<'_>,
+    node: NodeId,
+    by: NodeId,
+    name: &str,
+    reached: Reach,
+) {
+    let all = &mut language.state_mut(collector).reached;
+    if all.get(&node).is_some_and(|before| *before >= reached) {
+        return;
+    }
+    all.insert(node, reached);
+    let edge = Edge {
+        from: Some(by),
+        evidence: Evidence::Module,
+        detail: name.to_owned(),
+    };
+    let known = collector.graph.keeps(node);
+    collector.keep(node, edge);
+    if known || collector.tree().name(node).ends_with(b".so") {
+        scan(language, collector, node); // it was passed over before, or will be: the compiled load modules, too
+    }
+    if let Some(owner) = collector.input.packages.owner(node) {
+        keep_unit(language, collector, owner, by);
+    }
+}
+
+fn keep_unit(language: &dyn Named, collector: &mut Collector<'_>, package: PackageId, by: NodeId) {
+    let packages = collector.input.packages;
+    let tree = collector.tree();
+    let mut pending = vec![package];
+    while let Some(id) = pending.pop() {
+        let information = packages.package(id);
+        if is_core(language, collector, id) || !language.state_mut(collector).units.insert(id) {
+            continue;
+        }
+        let has_modules = packages
+            .files(id)
+            .iter()
+            .any(|node| language.is_module(&tree.path(*node)));
+        let is_data = matches!(information.architecture.as_str(), "all" | "noarch");
+        if !has_modules && !is_data {
+            continue; // its libraries are found by what loads them
+        }
+        let edge = Edge {
+            from: Some(by),
+            evidence: Evidence::Module,
+            detail: information.name.clone(),
+        };
+        for node in packages.files(id) {
+            let wanted = is_wanted(tree, *node) && !tree.name(*node).ends_with(b".pod");
+            if wanted && language.is_module(&tree.path(*node)) {
+                let reached = &mut language.state_mut(collector).reached;
+                reached.entry(*node).or_insert(Reach::Along);
+                collector.keep_decided(*node, edge.clone());
+            }
+        }
+        package::keep_data(collector, id, by, |node| {
+            !language.is_module(&tree.path(node))
+        });
+        pending.extend(packages.dependencies(id));
+    }
+}
