@@ -429,6 +429,92 @@ fn perl_keeps_the_modules_that_its_sources_speak_of() {
 }
 
 #[test]
+fn ruby_keeps_what_its_sources_require() {
+    let package = |name: &str, depends: &str| {
+        format!(
+            "Package: {name}\nStatus: install ok installed\nArchitecture: all\nVersion: 1\n{depends}\n"
+        )
+    };
+    let status = [
+        package("ruby", ""),
+        package("ruby-web", "Depends: ruby-part\n"),
+        package("ruby-part", ""),
+        package("ruby-engine", ""),
+        package("ruby-extra", ""),
+    ];
+    let list = |name: &str| format!("var/lib/dpkg/info/{name}.list");
+    let core = [
+        "bin/ruby",
+        "lib/ruby/3.1.0/rubygems.rb",
+        "lib/ruby/3.1.0/digest.rb",
+        "lib/ruby/3.1.0/digest/sha2.rb",
+        "lib/ruby/3.1.0/logger.rb",
+        "lib/ruby/3.1.0/rdoc.rb",
+    ];
+    let core: String = core.iter().map(|path| format!("/usr/{path}\n")).collect();
+    let home = "usr/share/rubygems-integration/all";
+    let image = base()
+        .executable("usr/bin/ruby", program().data(b"\0RUBYLIB\0").build())
+        .file("usr/lib/ruby/3.1.0/rubygems.rb", "# require 'rdoc'\n")
+        .file(
+            "usr/lib/ruby/3.1.0/digest.rb",
+            "require File.join('digest', name)\n",
+        )
+        .file("usr/lib/ruby/3.1.0/digest/sha2.rb", "x")
+        .file("usr/lib/ruby/3.1.0/logger.rb", "x")
+        .file("usr/lib/ruby/3.1.0/rdoc.rb", "x")
+        .file(
+            &format!("{home}/specifications/web-1.0.gemspec"),
+            "s.require_paths = [\"lib\"]\n",
+        )
+        .file(
+            &format!("{home}/gems/web-1.0/lib/web.rb"),
+            "register :Rare, 'web/rare'\n",
+        )
+        .file(
+            &format!("{home}/gems/web-1.0/lib/web/rare.rb"),
+            "require 'extra'\nrequire 'logger'\n",
+        )
+        .file("usr/lib/ruby/vendor_ruby/part.rb", "x")
+        .file("usr/lib/ruby/vendor_ruby/engine.rb", "x")
+        .file("usr/lib/ruby/vendor_ruby/extra.rb", "x")
+        .file(
+            "app/main.rb",
+            "require 'web'\nrequire 'digest'\nget('/') { engine :page }\n",
+        )
+        .file("var/lib/dpkg/status", status.concat())
+        .file(&list("ruby"), core)
+        .file(
+            &list("ruby-web"),
+            format!(
+                "/{home}/specifications/web-1.0.gemspec\n/{home}/gems/web-1.0/lib/web.rb\n\
+             /{home}/gems/web-1.0/lib/web/rare.rb\n"
+            ),
+        )
+        .file(&list("ruby-part"), "/usr/lib/ruby/vendor_ruby/part.rb\n")
+        .file(
+            &list("ruby-engine"),
+            "/usr/lib/ruby/vendor_ruby/engine.rb\n",
+        )
+        .file(&list("ruby-extra"), "/usr/lib/ruby/vendor_ruby/extra.rb\n");
+    // What is required with its parts, what the packager says, what the application's words mean, and the parts of
+    // Ruby that even a rare file of a gem needs; not what nobody requires, nor a gem that only that file does.
+    assert_eq!(
+        kept_by_default(
+            &image,
+            r#"{"Cmd":["ruby","/app/main.rb"],"WorkingDir":"/app"}"#
+        ),
+        "/app/main.rb entrypoint\n/usr/bin/ruby entrypoint\n/usr/lib/ruby/3.1.0/digest/sha2.rb module\n\
+         /usr/lib/ruby/3.1.0/digest.rb module\n/usr/lib/ruby/3.1.0/logger.rb module\n\
+         /usr/lib/ruby/3.1.0/rubygems.rb module\n/usr/lib/ruby/vendor_ruby/engine.rb module\n\
+         /usr/lib/ruby/vendor_ruby/part.rb module\n\
+         /usr/share/rubygems-integration/all/gems/web-1.0/lib/web/rare.rb module\n\
+         /usr/share/rubygems-integration/all/gems/web-1.0/lib/web.rb module\n\
+         /usr/share/rubygems-integration/all/specifications/web-1.0.gemspec module\n"
+    );
+}
+
+#[test]
 fn java_keeps_its_run_time_without_what_only_compilers_and_desktops_read() {
     let list = "/opt/jdk/bin/java\n/opt/jdk/lib/modules\n/opt/jdk/lib/ct.sym\n/opt/jdk/lib/src.zip\n\
                 /opt/jdk/lib/libawt_xawt.so\n/opt/jdk/jmods/java.base.jmod\n";

@@ -93,6 +93,8 @@ pub(super) struct Collector<'a> {
     pub(super) runtimes: HashSet<NodeId>,
     /// What is known of the image's Perl.
     pub(super) perl: super::language::perl::State,
+    /// What is known of the image's Ruby.
+    pub(super) ruby: super::language::ruby::State,
     /// What is known of the image's Java.
     pub(super) jvm: super::language::jvm::State,
     /// Programs that are run, and the links by which each was reached.
@@ -153,6 +155,7 @@ impl<'a> Collector<'a> {
             interpreters: BTreeSet::new(),
             runtimes: HashSet::new(),
             perl: super::language::perl::State::default(),
+            ruby: super::language::ruby::State::default(),
             jvm: super::language::jvm::State::default(),
             reached: BTreeMap::new(),
             units: super::units::Units::default(),

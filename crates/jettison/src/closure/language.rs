@@ -13,6 +13,7 @@ mod named;
 pub(super) mod node;
 pub(super) mod perl;
 pub(super) mod python;
+pub(super) mod ruby;
 
 use layer::NodeId;
 
@@ -88,7 +89,7 @@ impl Language for General {
 const LANGUAGES: &[&dyn Language] = &[
     &python::Python,
     &perl::Perl,
-    &General(&["RUBYLIB"]),
+    &ruby::Ruby,
     &node::Node,
     &node::TypeScript,
     &General(&["PHPRC"]),

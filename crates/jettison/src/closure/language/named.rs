@@ -46,8 +46,18 @@ pub(super) struct Found {
     pub(super) node: NodeId,
     /// The words that say so.
     pub(super) name: String,
-    /// Whether only the beginning of its name is known.
-    pub(super) by_prefix: bool,
+    pub(super) how: How,
+}
+
+/// How a source speaks of a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum How {
+    /// By its name.
+    Name,
+    /// By the beginning of its name.
+    Prefix,
+    /// By the name of something that it is a part of.
+    Whole,
 }
 
 /// A language whose modules are found so.
@@ -106,7 +116,7 @@ pub(super) fn decides(
     language.is_module(&collector.tree().path(node))
         && collector.tree().content(node).is_some()
         && !language.state(collector).reached.contains_key(&node)
-        && edge.evidence != Evidence::Symlink
+        && !matches!(edge.evidence, Evidence::Symlink | Evidence::Traced)
 }
 
 /// Looks at a kept file, if it is source. Returns whether it is a module.
@@ -193,8 +203,12 @@ pub(super) fn follow(
             continue;
         }
         // Which of the modules of its own package a name that is put together means, is open.
-        let is_open = found.by_prefix && owner.is_some() && owner == packages.owner(by);
-        let reached = if is_open { Reach::Along } else { reached };
+        let is_of_package = owner.is_some() && owner == packages.owner(by);
+        let reached = match found.how {
+            How::Prefix if is_of_package => Reach::Along,
+            How::Whole => Reach::Along,
+            How::Name | How::Prefix => reached,
+        };
         reach(language, collector, found.node, by, &found.name, reached);
     }
 }
@@ -269,4 +283,21 @@ fn keep_unit(language: &dyn Named, collector: &mut Collector<'_>, package: Packa
         });
         pending.extend(packages.dependencies(id));
     }
+}
+
+/// Returns the directories that a path means whose components may be `*`.
+pub(super) fn matching(collector: &Collector<'_>, place: &str) -> Vec<NodeId> {
+    let tree = collector.tree();
+    let mut found = vec![tree.root()];
+    for component in place.split('/') {
+        found = found
+            .into_iter()
+            .flat_map(|directory| match component {
+                "*" => tree.children(directory),
+                name => tree.child(directory, name.as_bytes()).into_iter().collect(),
+            })
+            .filter(|node| tree.is_directory(*node))
+            .collect();
+    }
+    found
 }

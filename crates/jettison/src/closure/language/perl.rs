@@ -13,7 +13,7 @@ use layer::NodeId;
 use layer::tree::resolve::Lookup;
 
 use super::Language;
-use super::named::{self, Found, Named, Reach};
+use super::named::{self, Found, How, Named, Reach};
 use crate::closure::collector::Collector;
 use crate::closure::directories::is_wanted;
 use crate::closure::facts::Fact;
@@ -186,7 +186,7 @@ fn include_directories(collector: &Collector<'_>) -> Vec<NodeId> {
     }
     for place in PLACES {
         let place = place.strip_suffix("/**").unwrap_or(place);
-        for top in matching(collector, place) {
+        for top in named::matching(collector, place) {
             // Versions, machines, and `site_perl`, `vendor_perl` and `core_perl` with theirs.
             let mut inner = vec![(top, 0)];
             let mut found = Vec::new();
@@ -224,22 +224,6 @@ fn is_part(name: &[u8]) -> bool {
     name.first().is_some_and(u8::is_ascii_digit)
         || name.ends_with(b"_perl")
         || memchr::memmem::find(name, b"-linux").is_some()
-}
-
-fn matching(collector: &Collector<'_>, place: &str) -> Vec<NodeId> {
-    let tree = collector.tree();
-    let mut found = vec![tree.root()];
-    for component in place.split('/') {
-        found = found
-            .into_iter()
-            .flat_map(|directory| match component {
-                "*" => tree.children(directory),
-                name => tree.child(directory, name.as_bytes()).into_iter().collect(),
-            })
-            .filter(|node| tree.is_directory(*node))
-            .collect();
-    }
-    found
 }
 
 /// Debian's `/usr/bin/perl` looks into `perl-base`, where copies of what the base system
@@ -295,7 +279,7 @@ fn find(collector: &Collector<'_>, by: NodeId, said: &Mentions) -> Vec<Found> {
     let named = |node: NodeId, name: String| Found {
         node,
         name,
-        by_prefix: false,
+        how: How::Name,
     };
     let shown = |name: &[u8]| String::from_utf8_lossy(name).into_owned();
     let file = |directory: NodeId, path: &[u8]| {
@@ -339,7 +323,7 @@ fn find(collector: &Collector<'_>, by: NodeId, said: &Mentions) -> Vec<Found> {
             found.extend(below.map(|node| Found {
                 node,
                 name: format!("{}::*", shown(prefix)),
-                by_prefix: true,
+                how: How::Prefix,
             }));
         }
     }
