@@ -17,12 +17,13 @@ pub(super) mod ruby;
 
 use layer::NodeId;
 
+use self::named::Named;
 use super::collector::Collector;
 use super::units::{self, Owner};
 use super::{Edge, Error, Evidence, runtime};
 
 /// What is known of a language.
-pub(super) trait Language: Sync {
+trait Language: Sync {
     /// Variables that its interpreter documents, one of which it knows for sure.
     fn variables(&self) -> &'static [&'static str];
 
@@ -42,6 +43,11 @@ pub(super) trait Language: Sync {
         None
     }
 
+    /// Returns how its modules are found, if that is by their names ([`named`]).
+    fn named(&self) -> Option<&dyn Named> {
+        None
+    }
+
     /// Keeps what a kept interpreter, or a library that is one, needs whatever it runs.
     fn keep(&self, collector: &mut Collector<'_>, interpreter: NodeId) {
         runtime::keep(collector, interpreter);
@@ -49,16 +55,18 @@ pub(super) trait Language: Sync {
 
     /// Returns whether a file is a module of this language that nothing has asked for yet: it does
     /// not stay only because its package or its directory does.
-    fn decides(&self, _collector: &mut Collector<'_>, _node: NodeId, _edge: &Edge) -> bool {
-        false
+    fn decides(&self, collector: &mut Collector<'_>, node: NodeId, edge: &Edge) -> bool {
+        self.named()
+            .is_some_and(|language| named::decides(language, collector, node, edge))
     }
 
     /// Looks again at what was held back, now that more is known.
     fn reconsider(&self, _collector: &mut Collector<'_>) {}
 
     /// Returns the bytes of modules that a script would add.
-    fn cost(&self, _collector: &Collector<'_>, _node: NodeId, _first: &[u8]) -> u64 {
-        0
+    fn cost(&self, collector: &Collector<'_>, node: NodeId, first: &[u8]) -> u64 {
+        self.named()
+            .map_or(0, |language| named::cost(language, collector, node, first))
     }
 
     /// Looks at a kept file that is neither an ELF object nor empty; `first` is its beginning. Returns
@@ -68,11 +76,13 @@ pub(super) trait Language: Sync {
     /// When a file cannot be read.
     fn examine(
         &self,
-        _collector: &mut Collector<'_>,
-        _node: NodeId,
-        _first: &[u8],
+        collector: &mut Collector<'_>,
+        node: NodeId,
+        first: &[u8],
     ) -> Result<bool, Error> {
-        Ok(false)
+        Ok(self
+            .named()
+            .is_some_and(|language| named::examine(language, collector, node, first)))
     }
 }
 

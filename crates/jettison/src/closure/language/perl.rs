@@ -17,7 +17,6 @@ use super::named::{self, Found, How, Named, Reach};
 use crate::closure::collector::Collector;
 use crate::closure::directories::is_wanted;
 use crate::closure::facts::Fact;
-use crate::closure::{Edge, Error};
 use source::Mentions;
 
 /// Interpreters are smaller.
@@ -119,21 +118,8 @@ impl Language for Perl {
         named::look_at_waiting(self, collector);
     }
 
-    fn decides(&self, collector: &mut Collector<'_>, node: NodeId, edge: &Edge) -> bool {
-        named::decides(self, collector, node, edge)
-    }
-
-    fn examine(
-        &self,
-        collector: &mut Collector<'_>,
-        node: NodeId,
-        first: &[u8],
-    ) -> Result<bool, Error> {
-        Ok(named::examine(self, collector, node, first))
-    }
-
-    fn cost(&self, collector: &Collector<'_>, node: NodeId, first: &[u8]) -> u64 {
-        named::cost(self, collector, node, first)
+    fn named(&self) -> Option<&dyn Named> {
+        Some(self)
     }
 }
 

@@ -19,7 +19,6 @@ use super::named::{self, Found, How, Named, Reach};
 use crate::closure::collector::Collector;
 use crate::closure::directories::{glob_matches, is_wanted};
 use crate::closure::facts::Fact;
-use crate::closure::{Edge, Error};
 use gems::Gem;
 
 /// Directories of `$LOAD_PATH`, each with its parts for versions and machines: those of Debian, Fedora, Alpine, and
@@ -117,21 +116,8 @@ impl Language for Ruby {
         named::look_at_waiting(self, collector);
     }
 
-    fn decides(&self, collector: &mut Collector<'_>, node: NodeId, edge: &Edge) -> bool {
-        named::decides(self, collector, node, edge)
-    }
-
-    fn examine(
-        &self,
-        collector: &mut Collector<'_>,
-        node: NodeId,
-        first: &[u8],
-    ) -> Result<bool, Error> {
-        Ok(named::examine(self, collector, node, first))
-    }
-
-    fn cost(&self, collector: &Collector<'_>, node: NodeId, first: &[u8]) -> u64 {
-        named::cost(self, collector, node, first)
+    fn named(&self) -> Option<&dyn Named> {
+        Some(self)
     }
 }
 
