@@ -11,9 +11,9 @@ fn to_a_layout_and_between_formats() {
     assert_eq!(
         copied.to_string(),
         "\
-sha256:1db4…
+sha256:5470…
 --- stderr
-copied docker-archive:app.tar:app:1 to oci:out:tag, 271B
+copied docker-archive:app.tar:app:1 to oci:out:tag, 291B
 --- exit 0
 "
     );

@@ -25,7 +25,7 @@ fn a_table_and_ids() {
         environment.run(&["images"]).to_string(),
         "\
 NAME      IMAGE ID       CREATED      PLATFORM      COMPRESSED
-start:1   91f91b1fd9dd   1970-01-01   linux/amd64   303B
+start:1   91f91b1fd9dd   1970-01-01   linux/amd64   313B
 app:1     4f366547de56                linux/amd64   255B
 --- exit 0
 "

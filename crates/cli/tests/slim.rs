@@ -6,7 +6,7 @@ use common::with_start;
 
 const TABLE: &str = "\
 IMAGE          IMAGE ID       UNPACKED   COMPRESSED   FILES
-start:1        91f91b1fd9dd   10.0kB     303B         10
+start:1        91f91b1fd9dd   10.0kB     313B         10
 ";
 
 #[test]

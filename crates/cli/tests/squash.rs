@@ -616,7 +616,7 @@ fn a_pipe_goes_through_and_docker_squash_flags_mean_the_same() {
         "\
 IMAGE     LAYERS   UNPACKED   COMPRESSED
 app:1     3        6.00kB     -
-app:two   2        1.00kB     172B
+app:two   2        1.00kB     192B
 "
     );
     let config = config(&environment, "docker-archive:two.tar");
