@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 use layer::read::{Member, TarReader};
+use layer::write::TarWriter;
 use layer::{Contents, FileSlice, Limits, Tree};
 
 use crate::ahead;
@@ -14,6 +15,7 @@ use crate::error::{Error, Result};
 use crate::image::{Image, Layer};
 use crate::media_type::MediaType;
 use crate::packing::Packing;
+use crate::plain::spool_layer;
 use crate::progress::{Counted, Progress};
 use crate::spool::Spool;
 use crate::survey::LayerSize;
@@ -101,6 +103,35 @@ impl FileSystem {
         };
         let loaded = Self::load_so(image, options, manner)?;
         Ok((loaded.files, loaded.unchecked))
+    }
+
+    /// Returns the same with one more layer, which `fill` describes.
+    ///
+    /// # Errors
+    /// When `fill` fails, the layer cannot be written, or is not one.
+    pub fn with_layer(
+        &self,
+        spool: &Spool,
+        fill: impl FnOnce(&mut TarWriter<&mut dyn Write>) -> layer::Result<()>,
+    ) -> Result<Self> {
+        let layer = spool_layer(spool, fill)?;
+        let digest = layer.diff_id;
+        let wrap = |source| failed(digest, source);
+        let number = u32::try_from(self.contents.len()).unwrap_or(u32::MAX);
+        let mut tree = self.tree.clone();
+        let mut contents = self.contents.clone();
+        let mut unpacked = self.unpacked;
+        let mut reader = TarReader::new(layer.slice.reader(), number, Limits::default());
+        while let Some(member) = reader.next_member().map_err(wrap)? {
+            unpacked += member.content.as_ref().map_or(0, |content| content.size);
+            tree.apply(number, member).map_err(wrap)?;
+        }
+        contents.push(layer.slice);
+        Ok(Self {
+            tree,
+            contents,
+            unpacked,
+        })
     }
 
     pub(crate) fn load_so(

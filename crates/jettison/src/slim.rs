@@ -4,6 +4,7 @@
 //! is compressed; [`mod@report`] says what became of every path. Proving the result is [`crate::verify`]'s work.
 
 pub mod cache;
+pub mod jlink;
 pub mod job;
 pub mod origin;
 mod owner;

@@ -128,6 +128,21 @@ impl Contents {
         Self { layers }
     }
 
+    /// Adds an uncompressed layer above the others.
+    pub fn push(&mut self, layer: FileSlice) {
+        self.layers.push(layer);
+    }
+
+    /// Returns how many layers there are.
+    pub fn len(&self) -> usize {
+        self.layers.len()
+    }
+
+    /// Returns whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.layers.is_empty()
+    }
+
     /// Returns `length` bytes at `start` of a layer as a range of its file, if
     /// the layer is that long.
     pub fn slice(&self, layer: u32, start: u64, length: u64) -> Option<FileSlice> {

@@ -59,6 +59,9 @@ pub(crate) struct Args {
     save_trace: Option<PathBuf>,
     #[command(flatten)]
     keep: Keep,
+    /// Have the image's own jlink make its Java run time anew: compressed, without tools for developers
+    #[arg(long, help_heading = "What is kept", conflicts_with_all = ["no_verify", "write_dockerfile"])]
+    jlink: bool,
     #[command(flatten)]
     probes: ProbeFlags,
     /// Write the image without proving that it works
@@ -184,6 +187,7 @@ pub(crate) fn run(args: &Args, session: &Session<'_>) -> anyhow::Result<Answer> 
         result_name: &result_name,
         options: &options,
         trace: given.as_ref(),
+        jlink: args.jlink,
         proof: (!args.no_verify).then_some((&proof, &surroundings)),
         store: &session.store,
         program: &crate::environment::program(),

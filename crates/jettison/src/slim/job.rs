@@ -4,6 +4,7 @@
 //! use joins what the search finds. The slim image is then asked the same, and
 //! watched too: what it misses is put back, and it is asked again.
 
+use std::cell::OnceCell;
 use std::collections::BTreeSet;
 
 use image::transport::Context;
@@ -13,7 +14,7 @@ use sandbox::Trace;
 use super::cache::{Remembered, Slot};
 use super::repair::{self, Missed, ROUNDS, Repair, Sides};
 use super::report::{self, Summary};
-use super::{Error, Plan, Seen, draft, plan, write};
+use super::{Error, Plan, Seen, draft, jlink, plan, write};
 use crate::closure::Options;
 use crate::packages::PackageDb;
 use crate::verify::{self, Companion, Expected, Proof, Subject, Surroundings, Verdict};
@@ -31,6 +32,8 @@ pub struct Job<'a> {
     pub options: &'a Options,
     /// What was seen of it elsewhere.
     pub trace: Option<&'a Trace>,
+    /// Whether Java run times are made anew ([`jlink`]); for that the image has to be run.
+    pub jlink: bool,
     /// How it is proven; nothing if it is not to be.
     pub proof: Option<(&'a verify::Plan, &'a Surroundings<'a>)>,
     /// Where the result goes, and where results are remembered.
@@ -70,6 +73,9 @@ pub enum JobError {
     /// An image cannot be read.
     #[error(transparent)]
     Image(#[from] image::Error),
+    /// A Java run time cannot be made.
+    #[error(transparent)]
+    Jlink(#[from] jlink::Error),
     /// The proof cannot be had.
     #[error(transparent)]
     Verify(#[from] verify::Error),
@@ -110,10 +116,11 @@ impl Job<'_> {
             .progress
             .begin("reading", Some(self.image.stored_size()));
         let (files, unchecked) = FileSystem::load_unchecked(self.image, self.load)?;
+        let rebuilt = OnceCell::new();
         // Nothing of what is done meanwhile gets a name before the bytes are what they should be.
         let worked = std::thread::scope(|scope| {
             let check = scope.spawn(|| unchecked.check());
-            let worked = self.work(&files, remembered);
+            let worked = self.work(&files, &rebuilt, remembered);
             match check.join() {
                 Ok(checked) => checked.map_err(JobError::from).and(worked),
                 Err(panic) => std::panic::resume_unwind(panic),
@@ -135,10 +142,11 @@ impl Job<'_> {
         Ok(worked.finished)
     }
 
-    /// Looks, decides, writes, proves and repairs.
+    /// Looks, decides, writes, proves and repairs. In `rebuilt` the files are kept that were made anew.
     fn work<'f>(
         &self,
         files: &'f FileSystem,
+        rebuilt: &'f OnceCell<FileSystem>,
         remembered: Option<(Remembered, Image)>,
     ) -> Result<Worked<'f>, JobError> {
         let subject = Subject {
@@ -170,6 +178,11 @@ impl Job<'_> {
                 });
             }
         }
+        let changed = self.rebuild(subject, trace.as_ref())?;
+        let parts = match changed {
+            Some(changed) => rebuilt.get_or_init(|| changed),
+            None => files,
+        };
         let mut repairs = BTreeSet::new();
         let mut repaired: Vec<Repair> = Vec::new();
         let mut round = 0;
@@ -179,14 +192,16 @@ impl Job<'_> {
                 repairs: &repairs,
             };
             self.context.progress.begin("searching", None);
-            let plan = plan(self.image, files, self.options, &seen)?;
+            let plan = plan(self.image, parts, self.options, &seen)?;
             self.context.progress.begin("writing", None);
             let (Some(proof), Some(expected)) = (&proof, &mut expected) else {
                 let made = write(self.image, &plan, self.store.layout(), self.context)?;
                 self.context.progress.end();
                 break (made, plan);
             };
-            let (made, compared, missed) = self.prove(&plan, proof, expected, &repairs)?;
+            let (made, compared, mut missed) = self.prove(&plan, proof, expected, &repairs)?;
+            // What was not made anew cannot be put back.
+            missed.retain(|path, _| parts.tree.resolve(path).is_ok());
             verdict = Some(compared);
             if !repair::is_new(&missed, &repairs) || round == ROUNDS {
                 break (made, plan);
@@ -209,6 +224,25 @@ impl Job<'_> {
             finished,
             plan: Some(plan),
         })
+    }
+
+    /// Makes Java run times anew, if that is wanted.
+    fn rebuild(
+        &self,
+        subject: Subject<'_>,
+        trace: Option<&Trace>,
+    ) -> Result<Option<FileSystem>, JobError> {
+        let Some((_, surroundings)) = self.proof.filter(|_| self.jlink) else {
+            return Ok(None);
+        };
+        self.context.progress.begin("linking Java", None);
+        let seen = Seen {
+            trace,
+            ..Seen::NOTHING
+        };
+        let plan = plan(self.image, subject.files, self.options, &seen)?;
+        let made = jlink::rebuild(subject, &plan, surroundings, self.load.spool)?;
+        Ok(Some(made))
     }
 
     /// Makes the image, and asks it what the original was asked while it is compressed. Returns what it misses.
@@ -245,8 +279,9 @@ impl Job<'_> {
 
     fn slot(&self) -> Slot {
         let wanted = format!(
-            "{:?}\0{:?}\0{:?}\0{:?}",
+            "{:?}\0{:?}\0{:?}\0{:?}\0{:?}",
             self.options,
+            self.jlink,
             self.proof.map(|(plan, _)| plan),
             self.trace,
             self.proof.map(|(_, surroundings)| {
