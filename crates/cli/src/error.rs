@@ -2,6 +2,7 @@
 
 use std::io;
 
+use jettison::slim::jlink;
 use jettison::{build, closure, container, probe, seccomp, slim, squash, verify};
 
 /// Done.
@@ -58,7 +59,9 @@ pub(crate) fn code(failure: &anyhow::Error) -> u8 {
         ) {
             return INPUT;
         }
-        if matches!(cause.downcast_ref(), Some(seccomp::Error::Machine(_))) {
+        if matches!(cause.downcast_ref(), Some(seccomp::Error::Machine(_)))
+            || matches!(cause.downcast_ref(), Some(jlink::Error::Nothing))
+        {
             return INPUT;
         }
         if let Some(error) = cause.downcast_ref::<image::Error>() {
@@ -182,6 +185,9 @@ pub(crate) fn hint(failure: &anyhow::Error) -> Option<String> {
         }
         if let Some(error) = cause.downcast_ref::<slim::Error>() {
             return slim_hint(error);
+        }
+        if let Some(jlink::Error::Nothing) = cause.downcast_ref() {
+            return Some("a JDK has them, a JRE does not; without --jlink it stays as it is".to_owned());
         }
         if let Some(hint) = cause.downcast_ref().and_then(build_hint) {
             return Some(hint);

@@ -281,6 +281,7 @@ fn cause(error: JobError) -> anyhow::Error {
     match error {
         JobError::Slim(error) => error.into(),
         JobError::Image(error) => error.into(),
+        JobError::Jlink(error) => error.into(),
         JobError::Verify(error) => error.into(),
         JobError::Inspect(error) => anyhow::Error::from_boxed(error),
         other => other.into(),
