@@ -103,6 +103,20 @@ impl Unpacked {
         Ok(())
     }
 
+    /// Makes a directory outside of the root that lasts as long.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub(crate) fn beside(&self, name: &str) -> Result<PathBuf, Error> {
+        let path = self.directory.join(name);
+        fs::create_dir(&path).map_err(|source| Error::Scratch {
+            verb: "make directory",
+            path: path.clone(),
+            source,
+        })?;
+        Ok(path)
+    }
+
     /// Makes it the root of a container to come, which must have the ids that it was unpacked for.
     pub fn prepare(&self, spec: &mut Spec) {
         self.root.clone_into(&mut spec.root);

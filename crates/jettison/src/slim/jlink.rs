@@ -105,7 +105,7 @@ pub fn rebuild(
     }
     let mut files: Option<FileSystem> = None;
     for home in homes {
-        let made = link(subject, home, plan, surroundings)?;
+        let (made, _unpacked) = link(subject, home, plan, surroundings)?;
         let current = files.as_ref().unwrap_or(subject.files);
         files = Some(replace(
             current,
@@ -132,13 +132,13 @@ fn homes(tree: &Tree) -> Vec<NodeId> {
         .collect()
 }
 
-/// Has `jlink` make a run time. Returns the directory that it is in.
+/// Has `jlink` make a run time. Returns the directory that it is in, and what that lasts with.
 fn link(
     subject: Subject<'_>,
     home: NodeId,
     plan: &Plan<'_>,
     surroundings: &Surroundings<'_>,
-) -> Result<tempfile::TempDir, Error> {
+) -> Result<(PathBuf, Unpacked), Error> {
     let Subject { image, files, .. } = subject;
     let tree = &files.tree;
     let home_path = String::from_utf8_lossy(&tree.absolute(home)).into_owned();
@@ -156,8 +156,6 @@ fn link(
         Some(release) if release >= NAMED_LEVELS => "zip-6",
         _ => "2",
     };
-    let directory = tempfile::tempdir_in(surroundings.scratch)
-        .map_err(failed("make a directory in", surroundings.scratch))?;
     let program = format!("{home_path}/bin/jlink");
     let settings = Settings {
         entrypoint: Some(program.clone()),
@@ -178,11 +176,6 @@ fn link(
         user: Some("0:0".to_owned()),
         working_dir: Some("/".to_owned()),
         network: Network::None,
-        mounts: vec![Mount::Bind {
-            source: directory.path().to_owned(),
-            target: OUTPUT.into(),
-            read_only: false,
-        }],
         streams: Streams {
             stdin: Stdio::Null,
             ..Streams::all(Stdio::Piped)
@@ -192,6 +185,12 @@ fn link(
     let mut spec = container::plan(image, files, &settings, surroundings.ids)?;
     let unpacked = Unpacked::new(files, &spec.ids, surroundings.scratch)?;
     unpacked.prepare(&mut spec);
+    let output = unpacked.beside("jlink")?;
+    spec.mounts.push(Mount::Bind {
+        source: output.clone(),
+        target: OUTPUT.into(),
+        read_only: false,
+    });
     let mut container = sandbox::spawn(&spec).map_err(container::Error::from)?;
     let streams = [container.take_stdout(), container.take_stderr()];
     let readers = streams.map(|stream| std::thread::spawn(move || said(stream)));
@@ -201,7 +200,7 @@ fn link(
         let said = texts.concat().trim().replace('\n', "; ");
         return Err(Error::Failed { program, said });
     }
-    Ok(directory)
+    Ok((output.join("made"), unpacked))
 }
 
 fn said(stream: Option<File>) -> String {
@@ -230,10 +229,9 @@ fn release(files: &FileSystem, file: Option<NodeId>) -> Option<u32> {
 fn replace(
     files: &FileSystem,
     home: &[u8],
-    made: &tempfile::TempDir,
+    made: &Path,
     spool: &Spool,
 ) -> Result<FileSystem, Error> {
-    let made = made.path().join("made");
     let tree = &files.tree;
     let at = |path: &str| [home, b"/", path.as_bytes()].concat();
     let mut gone = BTreeSet::new();

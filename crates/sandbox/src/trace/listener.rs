@@ -36,6 +36,8 @@ pub(super) struct Shared {
     identities: Option<Identities>,
     /// What has been seen. It is locked for moments only: whoever holds it asks the kernel nothing.
     pub(super) recorder: Mutex<Recorder>,
+    /// A thread locks its own from before a call goes on until it is written down.
+    busy: Mutex<Vec<Arc<Mutex<()>>>>,
     /// Whether some process may have another root than the container's.
     pub(super) roots_differ: AtomicBool,
     /// When a program last changed something, in milliseconds since `begin`.
@@ -84,6 +86,7 @@ impl Tracing {
                 recorded: options.is_some(),
                 identities,
                 recorder: Mutex::new(Recorder::new()),
+                busy: Mutex::default(),
                 roots_differ: AtomicBool::new(false),
                 last_change: AtomicU32::new(0),
                 last_move: AtomicU32::new(0),
@@ -120,10 +123,12 @@ impl Tracing {
             let view = View::new(root, container).map_err(|errno| failed(errno.into()))?;
             let (shared, launch) = (Arc::clone(&self.shared), Arc::clone(&launch));
             let inspector = Inspector::new(Arc::clone(&shared), view, launch);
+            let busy = Arc::<Mutex<()>>::default();
+            lock(&self.shared.busy).push(Arc::clone(&busy));
             let listener = Arc::clone(&listener);
             let thread = std::thread::Builder::new()
                 .name("trace".to_owned())
-                .spawn(move || listen(listener.as_fd(), own_end, &shared, inspector))
+                .spawn(move || listen(listener.as_fd(), own_end, &shared, inspector, &busy))
                 .map_err(failed)?;
             lock(&self.threads).push(thread);
         }
@@ -132,6 +137,11 @@ impl Tracing {
 
     /// Returns what has been seen so far.
     pub(crate) fn so_far(&self) -> Trace {
+        // What a program has been let do by now is in the trace.
+        let busy = lock(&self.shared.busy).clone();
+        for call in &busy {
+            drop(lock(call));
+        }
         let recorder = lock(&self.shared.recorder);
         let (events, accesses) = (recorder.events, recorder.accesses());
         drop(recorder);
@@ -184,7 +194,13 @@ fn tells_own_end() -> bool {
 }
 
 /// Looks at calls until no process is left that could make any.
-fn listen(listener: BorrowedFd<'_>, own_end: bool, shared: &Shared, mut inspector: Inspector) {
+fn listen(
+    listener: BorrowedFd<'_>,
+    own_end: bool,
+    shared: &Shared,
+    mut inspector: Inspector,
+    busy: &Mutex<()>,
+) {
     loop {
         if !own_end && matches!(events(listener, None), Ok(events) if ended(events)) {
             return;
@@ -203,6 +219,7 @@ fn listen(listener: BorrowedFd<'_>, own_end: bool, shared: &Shared, mut inspecto
                 return;
             }
         };
+        let _busy = lock(busy);
         let looks = shared.recorded && !identity::knows(&notification);
         if looks {
             inspector.look(&notification);

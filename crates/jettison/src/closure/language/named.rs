@@ -9,7 +9,7 @@ use std::collections::{HashMap, HashSet};
 use layer::NodeId;
 
 use crate::closure::collector::Collector;
-use crate::closure::directories::is_wanted;
+use crate::closure::directories::{glob_matches, is_wanted};
 use crate::closure::{Edge, Evidence, package};
 use crate::packages::PackageId;
 
@@ -71,8 +71,14 @@ pub(super) trait Named: Sync {
     /// Returns whether a file that begins so is source.
     fn is_source(&self, name: &[u8], first: &[u8]) -> bool;
 
+    /// Patterns of where modules lie.
+    fn places(&self) -> &'static [&'static str];
+
     /// Returns whether a file lies where modules are.
-    fn is_module(&self, path: &[u8]) -> bool;
+    fn is_module(&self, path: &[u8]) -> bool {
+        let mut places = self.places().iter();
+        places.any(|place| glob_matches(place.as_bytes(), path))
+    }
 
     /// Returns the files that a source speaks of.
     fn find(&self, collector: &Collector<'_>, by: NodeId, text: &[u8]) -> Vec<Found>;

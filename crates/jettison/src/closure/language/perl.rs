@@ -136,10 +136,8 @@ impl Named for Perl {
         is_source(name, first)
     }
 
-    fn is_module(&self, path: &[u8]) -> bool {
+    fn places(&self) -> &'static [&'static str] {
         PLACES
-            .iter()
-            .any(|place| crate::closure::directories::glob_matches(place.as_bytes(), path))
     }
 
     fn find(&self, collector: &Collector<'_>, by: NodeId, text: &[u8]) -> Vec<Found> {

@@ -17,7 +17,7 @@ use layer::tree::resolve::Lookup;
 use super::Language;
 use super::named::{self, Found, How, Named, Reach};
 use crate::closure::collector::Collector;
-use crate::closure::directories::{glob_matches, is_wanted};
+use crate::closure::directories::is_wanted;
 use crate::closure::facts::Fact;
 use gems::Gem;
 
@@ -151,10 +151,8 @@ impl Named for Ruby {
         (by_name && !first.contains(&0)) || by_first_line
     }
 
-    fn is_module(&self, path: &[u8]) -> bool {
+    fn places(&self) -> &'static [&'static str] {
         PLACES
-            .iter()
-            .any(|place| glob_matches(place.as_bytes(), path))
     }
 
     fn find(&self, collector: &Collector<'_>, by: NodeId, text: &[u8]) -> Vec<Found> {

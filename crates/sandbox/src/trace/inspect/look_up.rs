@@ -29,8 +29,9 @@ impl Inspector {
     pub(super) fn look_up(&mut self, ask: &Ask<'_>, thread: i32) -> Result<(), Errno> {
         let now = self.shared.now();
         let roots_differ = self.shared.roots_differ.load(Ordering::Relaxed);
-        // What is written to `/dev/null` and its like makes no other name come or go.
-        if ask.makes && (roots_differ || !of_kernel_alone(ask.path)) {
+        // What is written to `/dev/null` and its like makes no name come or go that is recorded.
+        let recorded = roots_differ || self.shared.options.kernel_files;
+        if ask.makes && (recorded || !of_kernel_alone(ask.path)) {
             self.shared.last_change.store(now, Ordering::Relaxed);
         }
         let moved = self.shared.last_move.load(Ordering::Relaxed);
