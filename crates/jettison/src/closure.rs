@@ -22,6 +22,7 @@ mod collector;
 mod command;
 pub mod decision;
 mod directories;
+mod dispensable;
 mod facts;
 mod gconv;
 mod graph;
@@ -29,6 +30,8 @@ mod language;
 mod level;
 mod locale;
 mod login;
+mod mentioned;
+mod own;
 mod package;
 mod program;
 mod roots;
@@ -40,6 +43,7 @@ mod system;
 mod text;
 mod traced;
 mod units;
+mod wanted;
 
 use std::collections::{BTreeSet, HashSet};
 
@@ -191,7 +195,7 @@ pub(crate) fn matches_any(patterns: &[String], path: &[u8]) -> bool {
     loop {
         if patterns
             .iter()
-            .any(|pattern| directories::glob_matches(pattern.as_bytes(), above))
+            .any(|pattern| fast_glob::glob_match(pattern.as_bytes(), above))
         {
             return true;
         }
@@ -212,7 +216,7 @@ pub(crate) fn children_of_own(tree: &Tree, directory: &[u8]) -> Vec<Vec<u8>> {
     }
     tree.children(found.node)
         .into_iter()
-        .filter(|node| directories::is_wanted(tree, *node))
+        .filter(|node| wanted::is_wanted(tree, *node))
         .map(|node| tree.absolute(node))
         .collect()
 }

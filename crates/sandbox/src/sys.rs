@@ -5,11 +5,20 @@
 //! `child`; what is prepared for them, in `plan`.
 #![allow(unsafe_code)] // this module is where the crate's system calls are made
 
-use std::ffi::{CStr, CString, c_char, c_int, c_long, c_ulong};
+mod filter;
+mod peek;
+
+use std::ffi::{CStr, CString, c_char, c_int, c_long};
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::ptr;
 
 use rustix::io::Errno;
+
+pub(crate) use self::filter::{
+    Notification, install_filter, install_listener, let_continue, next_notification, respond,
+    switch_directly,
+};
+pub(crate) use self::peek::{read_memory, write_memory};
 
 /// Highest signal number of Linux (`_NSIG`).
 const LAST_SIGNAL: c_int = 64;
@@ -276,146 +285,6 @@ pub(crate) fn bring_loopback_up() -> Result<(), Errno> {
     checked(c_long::from(result)).map(drop)
 }
 
-/// Puts a system call filter on this process and on all that it will start.
-pub(crate) fn install_filter(program: &[libc::sock_filter]) -> Result<(), Errno> {
-    set_filter(program, 0).map(drop)
-}
-
-fn set_filter(program: &[libc::sock_filter], flags: c_ulong) -> Result<c_long, Errno> {
-    let length = u16::try_from(program.len()).map_err(|_| Errno::INVAL)?;
-    let program = libc::sock_fprog {
-        len: length,
-        filter: program.as_ptr().cast_mut(),
-    };
-    // SAFETY: the kernel reads `len` instructions from the slice and keeps a copy.
-    checked(unsafe {
-        libc::syscall(
-            libc::SYS_seccomp,
-            c_ulong::from(libc::SECCOMP_SET_MODE_FILTER),
-            flags,
-            &raw const program,
-        )
-    })
-}
-
-/// Puts a system call filter on this process and on all that it will start, and returns the descriptor
-/// on which the calls arrive that the filter stops.
-pub(crate) fn install_listener(program: &[libc::sock_filter]) -> Result<OwnedFd, Errno> {
-    // A call that is being looked at is not interrupted by signals that it would have to be repeated for;
-    // kernels before 5.19 do not know that.
-    let wait = libc::SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV;
-    let listen = libc::SECCOMP_FILTER_FLAG_NEW_LISTENER;
-    let descriptor = match set_filter(program, listen | wait) {
-        Err(Errno::INVAL) => set_filter(program, listen),
-        other => other,
-    }?;
-    #[allow(clippy::cast_possible_truncation)] // descriptors are ints
-    // SAFETY: the kernel has just made this descriptor for us.
-    Ok(unsafe { OwnedFd::from_raw_fd(descriptor as RawFd) })
-}
-
-/// A system call that waits to be looked at.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Notification {
-    /// What to answer to.
-    pub(crate) id: u64,
-    /// The thread, as this process counts.
-    pub(crate) thread: i32,
-    pub(crate) architecture: u32,
-    pub(crate) number: u32,
-    pub(crate) arguments: [u64; 6],
-}
-
-/// Asks the kernel to switch directly between a stopped thread and whoever answers it
-/// (`SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP`, which libc does not have). Kernels before 6.6 cannot.
-pub(crate) fn switch_directly(listener: BorrowedFd<'_>) -> Result<(), Errno> {
-    const SYNC_WAKE_UP: c_ulong = 1;
-    // SAFETY: the argument is a number.
-    let result = unsafe {
-        libc::ioctl(
-            listener.as_raw_fd(),
-            libc::SECCOMP_IOCTL_NOTIF_SET_FLAGS as _,
-            SYNC_WAKE_UP,
-        )
-    };
-    checked(c_long::from(result)).map(drop)
-}
-
-/// Waits for the next stopped call. `ENOENT` means that its thread has been killed, or, since kernel 6.11,
-/// that no process with the filter is left.
-pub(crate) fn next_notification(listener: BorrowedFd<'_>) -> Result<Notification, Errno> {
-    // The kernel writes a structure of its own size, which may be longer than the one known here, and
-    // refuses memory that is not zero.
-    #[repr(C)]
-    struct Buffer {
-        notification: libc::seccomp_notif,
-        _more: [u64; 16],
-    }
-    // SAFETY: plain data, for which all zeroes is valid.
-    let mut buffer: Buffer = unsafe { std::mem::zeroed() };
-    // SAFETY: the buffer is large enough and lives across the call.
-    let result = unsafe {
-        libc::ioctl(
-            listener.as_raw_fd(),
-            libc::SECCOMP_IOCTL_NOTIF_RECV as _,
-            &raw mut buffer,
-        )
-    };
-    checked(c_long::from(result))?;
-    let libc::seccomp_notif { id, pid, data, .. } = buffer.notification;
-    Ok(Notification {
-        id,
-        thread: pid.cast_signed(),
-        architecture: data.arch,
-        number: data.nr.cast_unsigned(),
-        arguments: data.args,
-    })
-}
-
-/// Lets a stopped call go on. `ENOENT` means that its thread has been killed or interrupted, so that
-/// nothing that was read from it since the notification can be relied on.
-pub(crate) fn let_continue(listener: BorrowedFd<'_>, id: u64) -> Result<(), Errno> {
-    #[allow(clippy::cast_possible_truncation)] // 1
-    let response = libc::seccomp_notif_resp {
-        id,
-        val: 0,
-        error: 0,
-        flags: libc::SECCOMP_USER_NOTIF_FLAG_CONTINUE as u32,
-    };
-    // SAFETY: the kernel reads the structure.
-    let result = unsafe {
-        libc::ioctl(
-            listener.as_raw_fd(),
-            libc::SECCOMP_IOCTL_NOTIF_SEND as _,
-            &raw const response,
-        )
-    };
-    checked(c_long::from(result)).map(drop)
-}
-
-/// Answers a stopped call in the kernel's place. `ENOENT` as in [`let_continue`].
-pub(crate) fn respond(
-    listener: BorrowedFd<'_>,
-    id: u64,
-    result: Result<i64, Errno>,
-) -> Result<(), Errno> {
-    let response = libc::seccomp_notif_resp {
-        id,
-        val: result.unwrap_or(0),
-        error: result.err().map_or(0, |errno| -errno.raw_os_error()),
-        flags: 0,
-    };
-    // SAFETY: the kernel reads the structure.
-    let result = unsafe {
-        libc::ioctl(
-            listener.as_raw_fd(),
-            libc::SECCOMP_IOCTL_NOTIF_SEND as _,
-            &raw const response,
-        )
-    };
-    checked(c_long::from(result)).map(drop)
-}
-
 /// Asks for the attributes of an open file, as the kernel lays them out for programs of this architecture.
 pub(crate) fn attributes(file: BorrowedFd<'_>, into: &mut [u8; 256]) -> Result<(), Errno> {
     // SAFETY: the path is empty and nul-terminated; no architecture's structure is longer than the buffer.
@@ -450,77 +319,4 @@ pub(crate) fn extended_attributes(
         )
     })
     .map(drop)
-}
-
-/// Writes to the memory of another process.
-pub(crate) fn write_memory(thread: i32, address: u64, bytes: &[u8]) -> Result<(), Errno> {
-    let local = libc::iovec {
-        iov_base: bytes.as_ptr().cast_mut().cast(),
-        iov_len: bytes.len(),
-    };
-    #[allow(clippy::cast_possible_truncation)] // as wide as an address
-    let remote = libc::iovec {
-        iov_base: ptr::without_provenance_mut(address as usize),
-        iov_len: bytes.len(),
-    };
-    let no_flags: c_ulong = 0;
-    // SAFETY: the kernel reads the bytes, no more than there are, and checks the other address.
-    let written = checked(unsafe {
-        libc::syscall(
-            libc::SYS_process_vm_writev,
-            thread,
-            &raw const local,
-            1_usize,
-            &raw const remote,
-            1_usize,
-            no_flags,
-        )
-    })?;
-    if usize::try_from(written) == Ok(bytes.len()) {
-        Ok(())
-    } else {
-        Err(Errno::FAULT)
-    }
-}
-
-/// Size of the pages that memory is made of, or a part of it.
-const PAGE: u64 = 4096;
-
-/// Reads from the memory of another process, up to the first byte that cannot be read. Returns how much
-/// was read.
-pub(crate) fn read_memory(thread: i32, address: u64, buffer: &mut [u8]) -> Result<usize, Errno> {
-    // A call may stop early only between two pieces, so no piece may go over the end of a page.
-    const PIECES: usize = 4;
-    let local = libc::iovec {
-        iov_base: buffer.as_mut_ptr().cast(),
-        iov_len: buffer.len(),
-    };
-    let mut pieces = [libc::iovec {
-        iov_base: ptr::null_mut(),
-        iov_len: 0,
-    }; PIECES];
-    let (mut at, mut left) = (address, buffer.len() as u64);
-    for piece in &mut pieces {
-        let length = left.min(PAGE - at % PAGE);
-        #[allow(clippy::cast_possible_truncation)] // as wide as an address
-        let (base, length_here) = (at as usize, length as usize);
-        piece.iov_base = ptr::without_provenance_mut(base);
-        piece.iov_len = length_here;
-        at = at.wrapping_add(length);
-        left -= length;
-    }
-    let no_flags: c_ulong = 0;
-    // SAFETY: the kernel writes to the buffer, no more than its length, and checks the other addresses.
-    let read = checked(unsafe {
-        libc::syscall(
-            libc::SYS_process_vm_readv,
-            thread,
-            &raw const local,
-            1_usize,
-            pieces.as_ptr(),
-            PIECES,
-            no_flags,
-        )
-    })?;
-    Ok(usize::try_from(read).unwrap_or(0))
 }

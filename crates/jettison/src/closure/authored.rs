@@ -17,7 +17,7 @@ use layer::NodeId;
 
 use super::collector::Collector;
 use super::command::Caller;
-use super::directories::{is_build_cache, is_version_control, is_wanted};
+use super::wanted::{is_build_cache, is_version_control, is_wanted};
 use super::{Edge, Evidence, Level};
 use crate::instructions;
 use crate::packages::classes::Class;

@@ -211,7 +211,7 @@ impl<'a> Collector<'a> {
             return;
         }
         if came == Came::Along {
-            if super::facts::is_dispensable(self, node) {
+            if super::dispensable::is_dispensable(self, node) {
                 return;
             }
             match self.interpreter(node) {
@@ -307,7 +307,7 @@ impl<'a> Collector<'a> {
     /// Returns what a file needs if it is a script.
     pub(super) fn interpreter(&self, node: NodeId) -> Script {
         let tree = self.tree();
-        if let Some(needed) = super::facts::reader_of(self, node) {
+        if let Some(needed) = super::dispensable::reader_of(self, node) {
             return needed.map_or(Script::Broken, Script::Of);
         }
         if tree.mode(node) & 0o111 == 0 || tree.content(node).is_none() {
@@ -434,7 +434,7 @@ impl<'a> Collector<'a> {
                 let found =
                     self.keep_path(tree.parent(node), &target, Some(node), Evidence::Symlink);
                 if let Some(found) = found {
-                    super::directories::keep_linked(self, node, found);
+                    super::own::keep_linked(self, node, found);
                 }
                 Ok(())
             }

@@ -4,7 +4,7 @@ use layer::NodeId;
 use layer::tree::resolve::{Lookup, Resolved};
 
 use super::collector::Collector;
-use super::{Edge, Error, Evidence, directories, script};
+use super::{Edge, Error, Evidence, mentioned, own, script};
 
 /// What a container gets where the image sets no PATH (moby, oci/defaults).
 pub(super) const DEFAULT_PATH: &str =
@@ -57,7 +57,7 @@ impl Collector<'_> {
             caller.evidence,
             Evidence::Entrypoint | Evidence::ScriptCommand
         ) {
-            directories::keep_application(self, found.node);
+            own::keep_application(self, found.node);
         }
     }
 
@@ -125,7 +125,7 @@ impl Collector<'_> {
             return;
         }
         let base = self.working_directory();
-        directories::keep_mentioned(self, base, value, caller);
+        mentioned::keep_mentioned(self, base, value, caller);
         if !value.contains(&b'/') {
             // An entry point that runs its arguments: `exec "$@"`.
             self.keep_command(value, caller);

@@ -8,8 +8,9 @@
 use layer::NodeId;
 
 use super::collector::{Collector, Script};
-use super::directories::{self, is_shared, is_wanted};
-use super::{Closure, Error, Evidence, Graph, Input, package};
+use super::directories::is_shared;
+use super::wanted::is_wanted;
+use super::{Closure, Error, Evidence, Graph, Input, package, wanted};
 use crate::packages::PackageId;
 use crate::packages::classes::Class;
 
@@ -211,7 +212,7 @@ impl<'a> Judge<'a> {
             let mut above = std::iter::successors(Some(node), |node| {
                 (*node != tree.root()).then(|| tree.parent(*node))
             });
-            above.any(|node| directories::glob_matches(pattern.as_bytes(), &tree.absolute(node)))
+            above.any(|node| fast_glob::glob_match(pattern.as_bytes(), tree.absolute(node)))
         };
         patterns.find(matches).cloned()
     }
@@ -220,15 +221,12 @@ impl<'a> Judge<'a> {
     fn unwanted(&self, node: NodeId) -> Rule {
         let tree = self.collector.tree();
         let path = tree.path(node);
-        if path
-            .split(|b| *b == b'/')
-            .any(directories::is_version_control)
-        {
+        if path.split(|b| *b == b'/').any(wanted::is_version_control) {
             Rule::VersionControl
-        } else if directories::is_repeated(&path) {
+        } else if wanted::is_repeated(&path) {
             Rule::Repeated
-        } else if directories::is_compiled_source(&path)
-            || path.starts_with(directories::LOCALE_SOURCES.as_bytes())
+        } else if wanted::is_compiled_source(&path)
+            || path.starts_with(wanted::LOCALE_SOURCES.as_bytes())
         {
             Rule::CompiledSource
         } else {
@@ -241,6 +239,6 @@ impl<'a> Judge<'a> {
         let mut above = std::iter::successors(Some(node), |node| {
             (*node != tree.root()).then(|| tree.parent(*node))
         });
-        above.any(|node| directories::is_build_cache(tree, node))
+        above.any(|node| wanted::is_build_cache(tree, node))
     }
 }

@@ -6,7 +6,7 @@
 use layer::NodeId;
 
 use super::collector::Collector;
-use super::directories::is_wanted;
+use super::wanted::is_wanted;
 use super::{Edge, Evidence};
 use crate::elf::Object;
 
@@ -334,86 +334,6 @@ pub(super) fn is_c_library(object: &Object) -> bool {
     .any(|name| soname.starts_with(name))
 }
 
-/// Functions that mark a plug-in which only makes things faster, and whose lack is documented to be no error.
-///
-/// `_PG_jit_provider_init`: PostgreSQL compiles parts of queries with it, through LLVM, which is larger
-/// than all the rest. "If set to a non-existent library, JIT will not be available, but no error will be
-/// raised. This allows JIT support to be installed separately" (its manual, `jit_provider`).
-const ACCELERATORS: &[&str] = &["_PG_jit_provider_init"];
-
-/// Longest plug-in that is searched for the functions in [`ACCELERATORS`].
-const LONGEST_PLUGIN: u64 = 16 << 20;
-
-/// Drivers of graphics hardware: Mesa's DRI (Mesa documentation, "Environment Variables",
-/// `LIBGL_DRIVERS_PATH`), VA-API (libva, `LIBVA_DRIVERS_PATH`) and VDPAU. They work on a device of the host, which
-/// runs of the image in a sandbox do not have, or for a display server.
-const GRAPHICS_DRIVERS: &[&str] = &[
-    "usr/lib/*/dri/*",
-    "usr/lib/dri/*",
-    "usr/lib64/dri/*",
-    "usr/lib/*/vdpau/*",
-    "usr/lib/vdpau/*",
-    "usr/lib64/vdpau/*",
-];
-
-/// Servers of X.Org (Xserver(1), Xvfb(1), Xwayland(1)) and others that are built from them: with one of them in
-/// the image Mesa renders without hardware.
-const DISPLAY_SERVERS: &[&str] = &["Xorg", "Xvfb", "Xwayland", "Xephyr", "Xvnc", "Xtigervnc"];
-
-fn is_idle_driver(collector: &Collector<'_>, node: NodeId) -> bool {
-    let path = collector.tree().path(node);
-    let is_driver = GRAPHICS_DRIVERS
-        .iter()
-        .any(|place| super::directories::glob_matches(place.as_bytes(), &path));
-    let serves = |name: &&str| collector.find_command(name.as_bytes()).is_some();
-    is_driver && !DISPLAY_SERVERS.iter().any(serves)
-}
-
-/// Returns whether a file that came along is known to be one that nothing misses:
-/// a plug-in that compiles at run time, for speed, or the driver of a device that is not there.
-pub(super) fn is_dispensable(collector: &Collector<'_>, node: NodeId) -> bool {
-    let tree = collector.tree();
-    if tree.is_directory(node) {
-        return false;
-    }
-    if is_idle_driver(collector, node) {
-        return true;
-    }
-    if !tree.name(node).ends_with(b".so") || tree.content(node).is_none() {
-        return false;
-    }
-    let Ok(Some(object)) = collector.loader.object(node) else {
-        return false;
-    };
-    let compiles = object
-        .needed
-        .iter()
-        .any(|name| name.starts_with(b"libLLVM"));
-    compiles
-        && collector.read(node, LONGEST_PLUGIN).is_ok_and(|bytes| {
-            ACCELERATORS
-                .iter()
-                .any(|name| memchr::memmem::find(&bytes, name.as_bytes()).is_some())
-        })
-}
-
-/// Returns the library without which a file is never read, for what came along: LLVM for
-/// its byte code (LLVM Language Reference, "Bitcode file format"). The inner `None` means that
-/// the image has none.
-pub(super) fn reader_of(collector: &Collector<'_>, node: NodeId) -> Option<Option<NodeId>> {
-    let tree = collector.tree();
-    if !tree.name(node).ends_with(b".bc") || collector.read(node, 4).ok()? != b"BC\xc0\xde" {
-        return None;
-    }
-    let directories = LIBRARY_DIRECTORIES
-        .iter()
-        .filter_map(|path| Some(tree.resolve(path.as_bytes()).ok()?.node));
-    let mut libraries = directories.flat_map(|directory| tree.children(directory));
-    let llvm = libraries
-        .find(|node| tree.name(*node).starts_with(b"libLLVM") && tree.content(*node).is_some());
-    Some(llvm)
-}
-
 /// Acts on the facts that an object shows.
 pub(super) fn examine(collector: &mut Collector<'_>, node: NodeId, object: &Object) {
     if is_c_library(object) {
@@ -500,7 +420,8 @@ pub(super) fn keep_library(collector: &mut Collector<'_>, from: NodeId, name: &[
     }
 }
 
-const LIBRARY_DIRECTORIES: &[&str] = &[
+/// Where loaders look for libraries, and glibc for name service modules.
+pub(super) const LIBRARY_DIRECTORIES: &[&str] = &[
     "/lib/x86_64-linux-gnu",
     "/lib/aarch64-linux-gnu",
     "/lib/i386-linux-gnu",

@@ -13,7 +13,8 @@ use layer::NodeId;
 use layer::tree::InodeId;
 
 use super::collector::{Collector, Optional, Script};
-use super::directories::{is_shared, is_wanted};
+use super::directories::is_shared;
+use super::wanted::is_wanted;
 use super::{Edge, Error, Evidence, language};
 use crate::packages::{PackageDb, PackageId};
 

@@ -13,7 +13,7 @@ use layer::NodeId;
 
 use super::collector::Collector;
 use super::command::Caller;
-use super::{Edge, Error, Evidence, directories, facts, gconv, language};
+use super::{Edge, Error, Evidence, facts, gconv, language, mentioned};
 use crate::elf::{Object, ReadAt, TreeFile, pointers, strings};
 use crate::loader::{Closure, EdgeKind};
 
@@ -319,7 +319,7 @@ fn follow(collector: &mut Collector<'_>, node: NodeId, object: &Object, said: &S
             evidence: Evidence::Path,
             detail: &detail,
         };
-        directories::keep_mentioned(collector, root, path, caller);
+        mentioned::keep_mentioned(collector, root, path, caller);
     }
     for path in &said.paths {
         let detail = String::from_utf8_lossy(path).into_owned();
@@ -328,7 +328,7 @@ fn follow(collector: &mut Collector<'_>, node: NodeId, object: &Object, said: &S
             evidence: Evidence::Path,
             detail: &detail,
         };
-        directories::keep_mentioned(collector, root, path, caller);
+        mentioned::keep_mentioned(collector, root, path, caller);
     }
     // A string is weak evidence: too weak for what merely came along. An interpreter starts what its scripts
     // say; its own words are those of a language.
@@ -376,7 +376,7 @@ fn follow(collector: &mut Collector<'_>, node: NodeId, object: &Object, said: &S
             detail: &detail,
         };
         for part in value.split(|b| *b == b':') {
-            directories::keep_mentioned(collector, root, part, caller);
+            mentioned::keep_mentioned(collector, root, part, caller);
         }
     }
     if object.imports.contains(b"iconv_open") {

@@ -4,7 +4,7 @@ use layer::NodeId;
 
 use super::collector::Collector;
 use super::command::Caller;
-use super::{Edge, Error, Evidence, directories, package};
+use super::{Edge, Error, Evidence, package};
 
 /// Keeps what the config says to run, and what the user asks for.
 pub(super) fn add(collector: &mut Collector<'_>) -> Result<(), Error> {
@@ -82,7 +82,7 @@ fn include(collector: &mut Collector<'_>) -> Result<(), Error> {
             }
             Err(_) => tree
                 .walk(tree.root())
-                .filter(|node| directories::glob_matches(pattern.as_bytes(), &tree.absolute(*node)))
+                .filter(|node| fast_glob::glob_match(pattern.as_bytes(), tree.absolute(*node)))
                 .collect(),
         };
         if found.is_empty() {

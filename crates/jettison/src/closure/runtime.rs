@@ -8,7 +8,8 @@
 use layer::NodeId;
 
 use super::collector::Collector;
-use super::directories::{is_shared, is_wanted};
+use super::directories::is_shared;
+use super::wanted::is_wanted;
 use super::{Edge, Evidence, package};
 
 /// Keeps the modules of an interpreter, or of the library that is one.

@@ -5,7 +5,7 @@ use layer::tree::resolve::Lookup;
 
 use super::collector::Collector;
 use super::command::Caller;
-use super::{Error, Evidence, directories};
+use super::{Error, Evidence, directories, mentioned};
 use crate::script::{self, Dialect, ScriptFacts};
 
 /// Keeps what a script (`#!`) needs.
@@ -222,7 +222,7 @@ fn follow(collector: &mut Collector<'_>, facts: &ScriptFacts, caller: Caller<'_>
             ..caller
         };
         if word.contains(&b'/') {
-            directories::keep_mentioned(collector, base, word, caller);
+            mentioned::keep_mentioned(collector, base, word, caller);
         } else if word.len() > 1 && !word.starts_with(b"-") {
             // An argument may be a command for `exec`, `env`, `xargs`, `su`, ….
             let caller = Caller {
@@ -244,7 +244,7 @@ fn follow(collector: &mut Collector<'_>, facts: &ScriptFacts, caller: Caller<'_>
                 detail: &detail,
                 ..caller
             };
-            directories::keep_mentioned(collector, base, &value, caller);
+            mentioned::keep_mentioned(collector, base, &value, caller);
         }
     }
 }

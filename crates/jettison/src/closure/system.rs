@@ -4,7 +4,7 @@ use layer::NodeId;
 
 use super::collector::Collector;
 use super::command::Caller;
-use super::{Edge, Evidence, directories};
+use super::{Edge, Evidence, directories, mentioned, own};
 
 /// Files that belong to any image that has them: who it is (os-release(5)),
 /// users, and how the loader finds libraries (ld.so(8)).
@@ -158,7 +158,7 @@ fn config(collector: &mut Collector<'_>) {
             evidence: Evidence::ConfigUser,
             detail,
         };
-        directories::keep_own(collector, directory, &edge);
+        own::keep_own(collector, directory, &edge);
     };
     keep_tree(collector, config.working_dir(), "WORKDIR");
     for volume in config.volumes() {
@@ -200,7 +200,7 @@ fn config(collector: &mut Collector<'_>) {
             evidence: Evidence::ConfigUser,
             detail: "LD_PRELOAD",
         };
-        directories::keep_mentioned(collector, tree.root(), library.as_bytes(), caller);
+        mentioned::keep_mentioned(collector, tree.root(), library.as_bytes(), caller);
     }
 }
 
@@ -237,7 +237,7 @@ fn named_by_variable(collector: &mut Collector<'_>, variable: &str, path: &[u8])
     };
     if own && !directories::is_shared(tree, found.node) && bytes() <= LARGEST_NAMED {
         collector.keep_links(&found.links, None, &detail);
-        directories::keep_own(collector, found.node, &edge);
+        own::keep_own(collector, found.node, &edge);
     }
 }
 

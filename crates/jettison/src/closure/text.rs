@@ -7,7 +7,7 @@ use layer::tree::resolve::Lookup;
 
 use super::collector::Collector;
 use super::command::Caller;
-use super::{Edge, Error, Evidence, directories};
+use super::{Edge, Error, Evidence, directories, mentioned, wanted};
 use crate::script::config;
 
 /// Settings above this size are data.
@@ -100,7 +100,7 @@ fn keep_relative_paths(collector: &mut Collector<'_>, node: NodeId, text: &[u8])
                     evidence: Evidence::Path,
                     detail: &detail,
                 };
-                directories::keep_mentioned(collector, *base, word, caller);
+                mentioned::keep_mentioned(collector, *base, word, caller);
             }
             break;
         }
@@ -128,7 +128,7 @@ pub(super) fn keep_paths(collector: &mut Collector<'_>, node: NodeId, text: &[u8
             evidence: Evidence::Path,
             detail: &detail,
         };
-        directories::keep_mentioned(collector, root, path, caller);
+        mentioned::keep_mentioned(collector, root, path, caller);
     }
     for name in &named.objects {
         keep_object(collector, node, name);
@@ -205,7 +205,7 @@ pub(super) fn complete(collector: &mut Collector<'_>) -> Result<(), Error> {
             for node in tree
                 .walk(directory)
                 .skip(1)
-                .filter(|node| directories::is_wanted(tree, *node))
+                .filter(|node| wanted::is_wanted(tree, *node))
             {
                 collector.keep(node, edge.clone());
             }

@@ -15,7 +15,8 @@ use layer::{NodeId, NodeKind};
 use sandbox::{AccessKind, Outcome, Trace};
 
 use super::collector::Collector;
-use super::directories::{is_shared, is_wanted};
+use super::directories::is_shared;
+use super::wanted::is_wanted;
 use super::{Edge, Evidence, Level};
 
 /// A directory with fewer files says nothing about whether they were come across or looked for.

@@ -4,7 +4,7 @@ use layer::NodeId;
 
 use crate::closure::collector::Collector;
 use crate::closure::command::Caller;
-use crate::closure::{Evidence, directories};
+use crate::closure::{Evidence, mentioned};
 
 /// Settings above this size are data.
 pub(super) const MAX_TEXT: u64 = 1 << 20;
@@ -72,7 +72,7 @@ pub(super) fn keep_path(collector: &mut Collector<'_>, from: NodeId, path: &str,
         if !ours && part.contains(['*', '?', '[']) {
             continue;
         }
-        directories::keep_mentioned(collector, root, part.as_bytes(), caller);
+        mentioned::keep_mentioned(collector, root, part.as_bytes(), caller);
     }
 }
 

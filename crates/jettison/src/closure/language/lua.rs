@@ -8,8 +8,8 @@ use layer::tree::resolve::Lookup;
 
 use super::Language;
 use crate::closure::collector::Collector;
-use crate::closure::directories::is_wanted;
 use crate::closure::facts::Fact;
+use crate::closure::wanted::is_wanted;
 use crate::closure::{Edge, Evidence};
 
 /// Largest interpreter whose strings are read.

@@ -9,9 +9,10 @@ use std::collections::{HashMap, HashSet};
 use layer::NodeId;
 
 use crate::closure::collector::Collector;
-use crate::closure::directories::{glob_matches, is_wanted};
+use crate::closure::wanted::is_wanted;
 use crate::closure::{Edge, Evidence, package};
 use crate::packages::PackageId;
+use fast_glob::glob_match;
 
 /// Sources above this size are data.
 const LARGEST: u64 = 4 << 20;
@@ -77,7 +78,7 @@ pub(super) trait Named: Sync {
     /// Returns whether a file lies where modules are.
     fn is_module(&self, path: &[u8]) -> bool {
         let mut places = self.places().iter();
-        places.any(|place| glob_matches(place.as_bytes(), path))
+        places.any(|place| glob_match(place.as_bytes(), path))
     }
 
     /// Returns the files that a source speaks of.

@@ -21,7 +21,7 @@ use layer::NodeId;
 use super::{Language, application};
 use crate::closure::collector::{Collector, Script};
 use crate::closure::units::{Owner, UnitId};
-use crate::closure::{Error, directories};
+use crate::closure::{Error, own};
 use crate::source::{self, javascript};
 use index::Index;
 use manifest::Manifest;
@@ -120,7 +120,7 @@ impl Language for Node {
             return Ok(false);
         }
         if unit.is_none() && super::is_entry(collector, node) {
-            directories::keep_application(collector, node);
+            own::keep_application(collector, node);
         }
         if collector.node.scanned.insert(node) {
             let text = collector.read(node, source::MAX_SOURCE)?;

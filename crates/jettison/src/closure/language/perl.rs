@@ -15,8 +15,8 @@ use layer::tree::resolve::Lookup;
 use super::Language;
 use super::named::{self, Found, How, Named, Reach};
 use crate::closure::collector::Collector;
-use crate::closure::directories::is_wanted;
 use crate::closure::facts::Fact;
+use crate::closure::wanted::is_wanted;
 use source::Mentions;
 
 /// Interpreters are smaller.

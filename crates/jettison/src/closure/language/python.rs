@@ -119,7 +119,7 @@ impl Language for Python {
         }
         let place = place(collector, node);
         if matches!(place, Place::Application) && super::is_entry(collector, node) {
-            crate::closure::directories::keep_application(collector, node);
+            crate::closure::own::keep_application(collector, node);
         }
         if collector.python.scanned.insert(node) {
             let text = collector.read(node, source::MAX_SOURCE)?;

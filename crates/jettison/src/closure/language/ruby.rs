@@ -17,8 +17,8 @@ use layer::tree::resolve::Lookup;
 use super::Language;
 use super::named::{self, Found, How, Named, Reach};
 use crate::closure::collector::Collector;
-use crate::closure::directories::is_wanted;
 use crate::closure::facts::Fact;
+use crate::closure::wanted::is_wanted;
 use gems::Gem;
 
 /// Directories of `$LOAD_PATH`, each with its parts for versions and machines: those of Debian, Fedora, Alpine, and

@@ -8,8 +8,9 @@ use layer::{NodeId, Tree};
 
 use super::manifest::{self, Manifest};
 use crate::closure::collector::Collector;
-use crate::closure::directories::{glob_matches, is_wanted};
 use crate::closure::units::{Extent, Owner, UnitId};
+use crate::closure::wanted::is_wanted;
+use fast_glob::glob_match;
 
 /// An installed package.
 #[derive(Debug)]
@@ -52,7 +53,7 @@ pub(super) fn build(collector: &mut Collector<'_>) -> Index {
             path.ends_with(b"/nodejs")
                 && EVERYWHERE
                     .iter()
-                    .any(|pattern| glob_matches(pattern.as_bytes(), &path))
+                    .any(|pattern| glob_match(pattern.as_bytes(), &path))
         };
         if tree.name(node) == b"node_modules" {
             // Yarn's Plug'n'Play has its own ways into what it unpacked (`.pnp.cjs`).

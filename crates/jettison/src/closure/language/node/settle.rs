@@ -10,6 +10,7 @@ use super::reach::{Reached, modules};
 use super::{How, Links, Want};
 use crate::closure::collector::Collector;
 use crate::closure::command::Caller;
+use crate::closure::own;
 use crate::closure::units::{self, Extent, Owner, UnitId};
 use crate::closure::{Edge, Error, Evidence, directories, script};
 
@@ -173,7 +174,7 @@ fn choose(collector: &mut Collector<'_>, found: &Found, from: NodeId, detail: &s
             detail: detail.to_owned(),
         };
         collector.keep_links(&found.links, Some(from), detail);
-        directories::keep_own(collector, found.directory, &edge);
+        own::keep_own(collector, found.directory, &edge);
         return true;
     };
     for link in &found.links {

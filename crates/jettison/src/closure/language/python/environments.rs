@@ -8,8 +8,10 @@ use layer::tree::resolve::Lookup;
 use super::modules::locate;
 use super::{Place, Want, What, library};
 use crate::closure::collector::Collector;
-use crate::closure::directories::{self, is_wanted};
+use crate::closure::directories;
+use crate::closure::own;
 use crate::closure::units::{self, Owner, UnitId};
+use crate::closure::wanted::is_wanted;
 use crate::closure::{Edge, Evidence, runtime};
 use crate::source::python as source_python;
 
@@ -327,7 +329,7 @@ fn keep_added(collector: &mut Collector<'_>, hook: NodeId, path: &[u8]) {
         evidence: Evidence::Application,
         detail,
     };
-    directories::keep_own(collector, found.node, &edge);
+    own::keep_own(collector, found.node, &edge);
 }
 
 /// Words of the command line and of the environment may name modules: `-m flask`,

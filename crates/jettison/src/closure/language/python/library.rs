@@ -6,7 +6,7 @@
 
 use layer::{NodeId, Tree};
 
-use crate::closure::directories::glob_matches;
+use fast_glob::glob_match;
 
 /// A part of the standard library that is kept only for those who import it.
 pub(super) struct Part {
@@ -88,7 +88,7 @@ const NEVER: &[&str] = &["config-*/**", "*.a", "**/*.exe", "**/*.pyi"];
 /// Returns the part that a file of the library belongs to: a number of [`PARTS`], or
 /// nothing for what stays. `None` within means that nobody needs it.
 pub(super) fn part_of(path: &[u8]) -> Option<Option<usize>> {
-    let matches = |pattern: &&str| glob_matches(pattern.as_bytes(), path);
+    let matches = |pattern: &&str| glob_match(pattern.as_bytes(), path);
     if NEVER.iter().any(&matches) {
         return Some(None);
     }

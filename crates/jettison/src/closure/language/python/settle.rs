@@ -12,6 +12,7 @@ use super::modules::{is_in_site, locate};
 use super::{Place, Want, What, library};
 use crate::closure::collector::Collector;
 use crate::closure::directories;
+use crate::closure::own;
 use crate::closure::units::{self, Extent, Owner, UnitId};
 use crate::closure::{Edge, Error, Evidence, package};
 use crate::packages::PackageId;
@@ -315,7 +316,7 @@ fn keep_local(collector: &mut Collector<'_>, want: &Want, found: &[NodeId], deta
             detail: detail.to_owned(),
         };
         match tree.is_directory(top) {
-            true => directories::keep_own(collector, top, &edge),
+            true => own::keep_own(collector, top, &edge),
             false => collector.keep(top, edge),
         }
         any = true;

@@ -9,9 +9,9 @@ use super::distribution::{self, Metadata};
 use super::index::{Distribution, Index, relative};
 use super::library;
 use crate::closure::collector::{Collector, Script};
-use crate::closure::directories::is_wanted;
 use crate::closure::package::is_program_in_path;
 use crate::closure::units::{Extent, Owner, UnitId};
+use crate::closure::wanted::is_wanted;
 use crate::packages::PackageId;
 
 /// Largest file of metadata that is read.

@@ -5,7 +5,7 @@ use layer::tree::resolve::Lookup;
 
 use super::super::named::{self, Found, How};
 use crate::closure::collector::Collector;
-use crate::closure::directories::is_wanted;
+use crate::closure::wanted::is_wanted;
 
 /// Where gems are, besides where `GEM_HOME` and `GEM_PATH` say: `Gem.path` of Debian, Fedora, Alpine, of Ruby's own
 /// `./configure`, and of images that set `GEM_HOME` while they are built.

@@ -1,0 +1,170 @@
+//! Paths that stand in programs, scripts and settings, and on command lines.
+
+use fast_glob::glob_match;
+use layer::NodeId;
+use layer::tree::resolve::{Lookup, Resolved};
+
+use super::collector::Collector;
+use super::command::Caller;
+use super::directories::is_shared;
+use super::own::{keep_application, keep_own};
+use super::wanted::is_wanted;
+use super::{Edge, Evidence};
+
+/// Keeps what a path in a program, script or setting names. A file is kept; of
+/// a directory everything, unless it is shared by all; of a pattern its matches.
+pub(super) fn keep_mentioned(
+    collector: &mut Collector<'_>,
+    base: NodeId,
+    path: &[u8],
+    caller: Caller<'_>,
+) {
+    let tree = collector.tree();
+    if let Some(star) = path.iter().position(|b| b"*?[".contains(b)) {
+        let slash = path[..star].iter().rposition(|b| *b == b'/');
+        let Some(slash) = slash.filter(|slash| *slash > 0) else {
+            return;
+        };
+        let Ok(found) = tree.resolve_at(base, &path[..slash], Lookup::STAT) else {
+            return;
+        };
+        collector.keep_links(&found.links, caller.from, caller.detail);
+        collector.keep(found.node, caller.edge());
+        let pattern = &path[slash + 1..];
+        let below: Vec<NodeId> = tree
+            .walk(found.node)
+            .skip(1)
+            .filter(|node| glob_match(pattern, relative(&tree.path(*node), &tree.path(found.node))))
+            .collect();
+        for node in below {
+            collector.keep(node, caller.edge());
+        }
+        return;
+    }
+    let Ok(found) = tree.resolve_at(base, path, Lookup::STAT) else {
+        return;
+    };
+    if found.node == tree.root() {
+        return;
+    }
+    let is_directory = tree.is_directory(found.node);
+    // The C library's own directory of character sets stands in all that it is part of; which of them
+    // are needed, `gconv` knows.
+    if is_directory
+        && tree.child(found.node, b"gconv-modules").is_some()
+        && caller.evidence == Evidence::Path
+    {
+        return;
+    }
+    // What the image is started with is asked for, be it documentation that a server shows.
+    let asked = caller.evidence == Evidence::Entrypoint && caller.from.is_none();
+    let is_wanted = |node| asked || is_wanted(tree, node);
+    if !is_directory && (!is_wanted(found.node) || is_base_tool(collector, &found, caller)) {
+        return;
+    }
+    if !is_directory && is_program_of_a_plugin(collector, &found, caller) {
+        super::package::offer(collector, found.node, &found.links, Some(caller.edge()));
+        return;
+    }
+    collector.keep_links(&found.links, caller.from, caller.detail);
+    if !is_directory {
+        collector.keep(found.node, caller.edge());
+        // What came along says nothing about what is run, nor do the settings of a virtual
+        // environment, which name what it was made with (PEP 405).
+        let runs = caller.from.is_none_or(|from| {
+            collector.is_kept_for_certain(from) && tree.name(from) != b"pyvenv.cfg"
+        });
+        if runs {
+            let ways = collector.reached.entry(found.node).or_default();
+            ways.insert(found.links.clone());
+        }
+        let name = tree.name(found.node);
+        let is_library = memchr::memmem::find(name, b".so").is_some();
+        if tree.mode(found.node) & 0o111 != 0 && !is_library {
+            super::package::program_found(collector, found.node);
+            if collector.is_kept_for_certain(found.node) {
+                keep_application(collector, found.node);
+            }
+        }
+    } else if is_shared(tree, found.node) {
+        collector.keep(found.node, caller.edge());
+    } else {
+        super::units::mentioned(collector, found.node, caller.from, caller.detail);
+        // What a package put there came along; what the user put there is part of the application.
+        let own = caller
+            .from
+            .is_none_or(|from| collector.is_kept_for_certain(from))
+            && tree
+                .walk(found.node)
+                .filter(|node| !tree.is_directory(*node))
+                .all(|node| collector.is_unpackaged(node));
+        let edge = Edge {
+            evidence: match own {
+                true => Evidence::Application,
+                false => Evidence::PluginDir,
+            },
+            ..caller.edge()
+        };
+        if own {
+            keep_own(collector, found.node, &edge);
+        } else if !is_too_much(collector, found.node, caller) {
+            collector.keep_below(found.node, &edge, is_wanted);
+        }
+    }
+}
+
+/// Returns whether a directory is named by a program that stayed because it costs next to nothing, and would
+/// cost more: `gcc-ar` knows where the compiler's parts are.
+fn is_too_much(collector: &Collector<'_>, directory: NodeId, caller: Caller<'_>) -> bool {
+    let tree = collector.tree();
+    let is_cheap = caller.from.is_some_and(|from| {
+        collector.cheap.contains(&from) && !collector.is_kept_for_certain(from)
+    });
+    let cost = || {
+        let files = tree.walk(directory);
+        let new = files.filter(|node| !tree.is_directory(*node) && !collector.graph.keeps(*node));
+        new.map(|node| tree.size(node)).sum::<u64>()
+    };
+    is_cheap && cost() > super::package::COMPANION
+}
+
+/// Returns whether a path leads to a tool of the base system, and stands in a
+/// file that merely came along: settings as packaged list all the interpreters
+/// and shells that there are, such as in tables of file types.
+fn is_base_tool(collector: &Collector<'_>, found: &Resolved, caller: Caller<'_>) -> bool {
+    let packages = collector.input.packages;
+    let base = packages
+        .owner(found.node)
+        .is_some_and(|owner| collector.base.contains(&owner));
+    let came_along = caller
+        .from
+        .is_some_and(|from| !collector.is_kept_for_certain(from));
+    base && came_along && super::package::is_program_in_path(collector, found.node)
+}
+
+/// Returns whether a path leads to a program, and stands in a library or program that
+/// merely came along, or in a library that starts none: such as in a table of file types.
+fn is_program_of_a_plugin(collector: &Collector<'_>, found: &Resolved, caller: Caller<'_>) -> bool {
+    let object = caller
+        .from
+        .filter(|from| caller.evidence == Evidence::Path && collector.loaded.contains(from));
+    let Some(from) = object else { return false };
+    let starts = || {
+        let starters = [
+            "execve", "execv", "execvp", "execl", "execlp", "execle", "execvpe",
+        ];
+        let others = ["posix_spawn", "posix_spawnp", "system", "popen", "fexecve"];
+        let object = collector.loader.object(from).ok().flatten();
+        object.is_none_or(|object| {
+            let imports = |name: &&str| object.imports.contains(name.as_bytes());
+            object.interpreter.is_some() || starters.iter().chain(&others).any(imports)
+        })
+    };
+    (!collector.is_kept_for_certain(from) || !starts())
+        && super::package::is_program_in_path(collector, found.node)
+}
+
+fn relative<'p>(path: &'p [u8], top: &[u8]) -> &'p [u8] {
+    path.strip_prefix(top)
+        .map_or(path, |rest| rest.strip_prefix(b"/").unwrap_or(rest))
+}
