@@ -1,11 +1,15 @@
 //! Digests, computed and verified while bytes pass.
 
+mod beside;
+
 use std::fmt;
 use std::io::{self, Read, Write};
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
+
+pub use self::beside::HashingBeside;
 
 /// A SHA-256 digest. The OCI image specification also registers sha512; no
 /// registry or engine in use writes it, and it is refused when met.

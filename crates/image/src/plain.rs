@@ -5,7 +5,7 @@
 //! layouts and registries compress it.
 
 use std::collections::BTreeMap;
-use std::io::{self, Read, Write};
+use std::io::{Read, Write};
 use std::sync::Arc;
 
 use layer::FileSlice;
@@ -13,7 +13,7 @@ use layer::codec::Codec;
 use layer::write::TarWriter;
 
 use crate::blob::{BlobSource, Blobs, Origin};
-use crate::digest::{Digest, HashingWriter};
+use crate::digest::{Digest, HashingBeside};
 use crate::error::{Error, Result};
 use crate::manifest::Descriptor;
 use crate::media_type::{Family, MediaType};
@@ -41,16 +41,13 @@ pub fn spool_layer(
 ) -> Result<SpooledLayer> {
     let wrap = |source| Error::WriteLayer { source };
     let file = spool.file()?;
-    let sparse = SparseWriter::new(&file);
-    let mut hashed = HashingWriter::new(io::BufWriter::with_capacity(1 << 20, sparse));
+    let mut hashed = HashingBeside::new(SparseWriter::new(&file));
     let mut tar = TarWriter::new(&mut hashed as &mut dyn Write);
     fill(&mut tar).map_err(wrap)?;
     tar.finish().map_err(wrap)?;
-    let (mut buffered, diff_id, size) = hashed.finish();
-    buffered
-        .flush()
+    let (_, diff_id, size) = hashed
+        .finish()
         .map_err(Error::file("write", spool.directory()))?;
-    drop(buffered);
     Ok(SpooledLayer {
         descriptor: Descriptor::new(MediaType::Layer(Family::Oci, Codec::None), diff_id, size),
         diff_id,

@@ -7,7 +7,7 @@ use sandbox::{Mount, Trace, TraceOptions};
 
 use super::ask::{self, Answer};
 use super::companion::Companions;
-use super::side::{Side, State};
+use super::side::{Ending, Side, State};
 use super::{Error, Outcome, Plan, Subject, Surroundings, Verdict, compare, ready};
 use crate::container;
 use crate::probe::http::{self, Expect};
@@ -32,10 +32,13 @@ pub struct Proof<'a> {
     traced: bool,
 }
 
-/// An original that was asked. It runs on, so that it can be seen whether it stays.
+/// An original that was asked.
 #[derive(Debug)]
 pub struct Expected<'s> {
-    interview: Interview<'s>,
+    subject: Subject<'s>,
+    /// Its container, as long as it may turn out that it should have been given more time.
+    running: Option<Side>,
+    _ending: Ending,
     questions: Vec<Probe>,
     record: Record,
     /// What its programs asked for.
@@ -46,7 +49,7 @@ impl<'s> Expected<'s> {
     /// Returns the files of the original.
     #[must_use]
     pub fn files(&self) -> &'s FileSystem {
-        self.interview.subject.files
+        self.subject.files
     }
 }
 
@@ -163,7 +166,7 @@ impl<'a> Proof<'a> {
         }
         if let Some(beside) = &mut beside {
             self.wait(beside, first.start.as_ref().ok());
-            wait_for_end(&mut first, beside);
+            wait_for_end(&mut first.start, &mut first.side, beside);
         }
         self.surroundings.progress.begin("asking", None);
         let questions = self.questions(&mut first);
@@ -180,11 +183,16 @@ impl<'a> Proof<'a> {
         }
         let record = first.record(None, self.plan.timeout);
         let trace = first.side.trace_so_far();
-        if self.shares_writes() {
-            first.side.stop();
-        }
+        let lasts = !self.shares_writes() && may_still_end(&first.start);
+        let (running, ending) = match lasts {
+            true => (Some(first.side), Ending::default()),
+            // Its files take as much memory as the image is large.
+            false => (None, Ending::of(first.side)),
+        };
         Ok(Expected {
-            interview: first,
+            subject: first.subject,
+            running,
+            _ending: ending,
             questions,
             record,
             trace,
@@ -206,8 +214,7 @@ impl<'a> Proof<'a> {
         // Programs say things that nobody can predict. What differs has to differ again, and only what the
         // original repeats can differ.
         if outcomes.iter().any(Outcome::may_vary) {
-            let (mut expected_again, other) =
-                self.both(expected.interview.subject, other.subject)?;
+            let (mut expected_again, other) = self.both(expected.subject, other.subject)?;
             let (seen_again, _) =
                 self.ask_other(&mut expected_again, other.running, other.subject)?;
             let again = [&expected_again.record, &seen_again];
@@ -245,9 +252,8 @@ impl<'a> Proof<'a> {
                 self.surroundings.progress.begin("comparing", None);
                 let mut other = self.interview(subject, self.traced)?;
                 self.wait(&mut other, expected.record.start.as_ref().ok());
-                if !self.shares_writes() {
-                    wait_for_end(&mut expected.interview, &other);
-                    expected.record.start.clone_from(&expected.interview.start);
+                if let Some(side) = &mut expected.running {
+                    wait_for_end(&mut expected.record.start, side, &other);
                 }
                 for (number, probe) in expected.questions.iter().enumerate() {
                     let asked = expected.record.answers.get(number);
@@ -374,22 +380,29 @@ impl<'a> Proof<'a> {
     }
 }
 
+/// Returns whether a program that runs may be one that does its work and ends: it listens nowhere.
+fn may_still_end(start: &Result<ready::Ready, String>) -> bool {
+    start
+        .as_ref()
+        .is_ok_and(|ready| ready.ended.is_none() && ready.ports.is_empty())
+}
+
 /// On a busy machine a program that does its work and ends may be slower the first time than the second:
 /// if only the second has ended, the original gets a little more time.
-fn wait_for_end(original: &mut Interview<'_>, other: &Interview<'_>) {
-    let stays = original
-        .start
-        .as_ref()
-        .is_ok_and(|ready| ready.ended.is_none() && ready.ports.is_empty());
+fn wait_for_end(
+    start: &mut Result<ready::Ready, String>,
+    original: &mut Side,
+    other: &Interview<'_>,
+) {
     let ended = other
         .start
         .as_ref()
         .is_ok_and(|ready| ready.ended.is_some());
-    if stays
+    if may_still_end(start)
         && ended
-        && let Some(ready) = ready::ended_after_all(&mut original.side)
+        && let Some(ready) = ready::ended_after_all(original)
     {
-        original.start = Ok(ready);
+        *start = Ok(ready);
     }
 }
 
