@@ -19,7 +19,7 @@ use crate::plain::spool_layer;
 use crate::progress::{Counted, Progress};
 use crate::spool::Spool;
 use crate::survey::LayerSize;
-use crate::unchecked::Unchecked;
+use crate::unchecked::{Layered, Unchecked};
 
 /// Members sent at once from a reading thread to the merging one.
 const BATCH: usize = 512;
@@ -46,8 +46,19 @@ pub(crate) struct Manner {
     pub(crate) record: bool,
     /// Keep the tree as it is before this layer.
     pub(crate) snapshot: Option<usize>,
-    /// Take uncompressed layers in local files as they are, and read their headers only.
-    pub(crate) trust_local: bool,
+    /// Which layers are hashed.
+    pub(crate) hashing: Hashing,
+}
+
+/// Which layers are hashed while they are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Hashing {
+    /// All of them.
+    All,
+    /// Those that are inflated. Of uncompressed ones in local files only the headers are read.
+    Inflated,
+    /// None that is in a local file: that is left to [`Unchecked::check`].
+    Later,
 }
 
 /// What reading the layers gave.
@@ -56,7 +67,7 @@ pub(crate) struct Loaded {
     pub(crate) sizes: Vec<LayerSize>,
     /// By layer; of those that are stored as they are, nothing.
     pub(crate) packings: Vec<Option<Packing>>,
-    /// Layers that were taken as they are, by index.
+    /// Layers that have not been hashed.
     pub(crate) unchecked: Unchecked,
     /// The tree before the layer of [`Manner::snapshot`].
     pub(crate) before: Option<Tree>,
@@ -85,13 +96,13 @@ impl FileSystem {
         let manner = Manner {
             record: false,
             snapshot: None,
-            trust_local: false,
+            hashing: Hashing::All,
         };
         Ok(Self::load_so(image, options, manner)?.files)
     }
 
-    /// Reads all layers as [`FileSystem::load`] does, but of those that lie uncompressed in a local file only
-    /// the headers: their bytes are there at once, and are hashed by [`Unchecked::check`].
+    /// Reads all layers as [`FileSystem::load`] does, but leaves hashing what came out to [`Unchecked::check`]. Of
+    /// layers that lie uncompressed in a local file only the headers are read: their bytes are there at once.
     ///
     /// # Errors
     /// As [`FileSystem::load`].
@@ -99,7 +110,7 @@ impl FileSystem {
         let manner = Manner {
             record: false,
             snapshot: None,
-            trust_local: true,
+            hashing: Hashing::Later,
         };
         let loaded = Self::load_so(image, options, manner)?;
         Ok((loaded.files, loaded.unchecked))
@@ -193,16 +204,16 @@ impl FileSystem {
                 // What was wrong with a layer matters more than that merging stopped.
                 (_, Some((_, error)), _) | (Err(error), None, _) => Err(error),
                 (Ok((tree, sizes, before)), None, Some(slices)) => {
-                    let plain = |layer: &Layer<'_>| layer.descriptor.digest == layer.diff_id;
                     let unchecked = layers
                         .iter()
                         .zip(&slices)
-                        .zip(&packings)
-                        .filter(|((layer, _), packing)| {
-                            manner.trust_local && packing.is_none() && plain(layer)
-                        })
-                        .map(|((layer, slice), _)| (layer.diff_id, slice.clone()))
-                        .collect();
+                        .filter(|_| manner.hashing == Hashing::Later);
+                    let unchecked = unchecked.map(|(layer, slice)| Layered {
+                        layer: layer.descriptor.digest,
+                        diff_id: layer.diff_id,
+                        slice: slice.clone(),
+                    });
+                    let unchecked = Unchecked::new(unchecked.collect());
                     let files = Self {
                         tree,
                         contents: Contents::new(slices),
@@ -212,7 +223,7 @@ impl FileSystem {
                         files,
                         sizes,
                         packings,
-                        unchecked: Unchecked::new(unchecked),
+                        unchecked,
                         before,
                     })
                 }
@@ -270,34 +281,50 @@ fn read_layer(
         options,
         members,
     };
-    if descriptor.digest == layer.diff_id
-        && let Some(slice) = image.blobs().local(descriptor)?
+    let local = image.blobs().local(descriptor)?;
+    if let Some(slice) = &local
+        && slice.len() != descriptor.size
     {
-        if slice.len() != descriptor.size {
-            let (expected, actual) = (descriptor.size, slice.len());
-            let mismatch = crate::digest::Mismatch::Size { expected, actual };
-            let source = io::Error::new(io::ErrorKind::InvalidData, mismatch);
-            return Err(Error::Blob { digest, source });
-        }
-        if manner.trust_local {
+        let (expected, actual) = (descriptor.size, slice.len());
+        let mismatch = crate::digest::Mismatch::Size { expected, actual };
+        let source = io::Error::new(io::ErrorKind::InvalidData, mismatch);
+        return Err(Error::Blob { digest, source });
+    }
+    if descriptor.digest == layer.diff_id
+        && let Some(slice) = local
+    {
+        if manner.hashing != Hashing::All {
             let reader = TarReader::seekable(slice.reader(), layer.index, options.limits);
             index.send_all(reader)?;
             options.progress.advance(slice.len());
-            return Ok((slice, None));
+        } else {
+            index.run(slice.reader())?;
         }
-        let length = index.run(slice.reader())?;
-        debug_assert_eq!(length, slice.len());
         return Ok((slice, None));
     }
-    let blob = image.blobs().open(descriptor)?;
+    let blob: Box<dyn Read + Send> = match local {
+        // What comes out is hashed later, which says more than the digest of what goes in.
+        Some(slice) if manner.hashing == Hashing::Later => Box::new(slice.reader()),
+        _ => Box::new(image.blobs().open(descriptor)?),
+    };
     let taken = Arc::new(AtomicU64::new(0));
     let (codec, inflated) = layer::codec::decompress_counted(blob, Arc::clone(&taken))
         .map_err(|source| failed(digest, source))?;
     let spooled = options.spool.file()?;
     let copy = &spooled;
-    let (length, packing) =
-        ahead::reading(inflated, &taken, |input| index.run(Tee { input, copy }));
-    let slice = FileSlice::new(Arc::new(spooled), 0, length?);
+    let (indexed, packing) = ahead::reading(inflated, &taken, |input| {
+        let input = Tee { input, copy };
+        match manner.hashing {
+            Hashing::Later => index.pass(input),
+            Hashing::All | Hashing::Inflated => index.run(input),
+        }
+    });
+    indexed?;
+    let length = spooled
+        .metadata()
+        .map_err(Error::file("look at", options.spool.directory()))?
+        .len();
+    let slice = FileSlice::new(Arc::new(spooled), 0, length);
     let packing = (codec != layer::codec::Codec::None).then_some(packing);
     Ok((slice, packing))
 }
@@ -319,28 +346,38 @@ struct Indexer<'a> {
 }
 
 impl Indexer<'_> {
-    /// Reads a layer's uncompressed bytes to their end; returns their number.
-    fn run(&self, input: impl Read) -> Result<u64> {
-        let digest = self.layer.descriptor.digest;
-        let counted = Counted {
-            inner: input,
-            progress: self.options.progress,
-        };
-        let mut input = HashingReader::new(counted);
-        let reader = TarReader::new(&mut input, self.layer.index, self.options.limits);
-        if !self.send_all(reader)? {
-            return Ok(0); // merging failed and says why
+    /// Reads a layer's uncompressed bytes to their end, and hashes them.
+    fn run(&self, input: impl Read) -> Result<()> {
+        let mut input = HashingReader::new(input);
+        if !self.read(&mut input)? {
+            return Ok(()); // merging failed and says why
         }
-        let (actual, length) = input.finish();
+        let (actual, _) = input.finish();
         let expected = self.layer.diff_id;
         if actual != expected {
             return Err(Error::DiffId {
-                layer: digest,
+                layer: self.layer.descriptor.digest,
                 expected,
                 actual,
             });
         }
-        Ok(length)
+        Ok(())
+    }
+
+    /// Reads a layer's uncompressed bytes to their end.
+    fn pass(&self, input: impl Read) -> Result<()> {
+        self.read(input).map(drop)
+    }
+
+    /// Reads and tells the progress; returns whether all members were wanted.
+    fn read(&self, inner: impl Read) -> Result<bool> {
+        let progress = self.options.progress;
+        let counted = Counted { inner, progress };
+        self.send_all(TarReader::new(
+            counted,
+            self.layer.index,
+            self.options.limits,
+        ))
     }
 
     /// Sends every member to who merges; returns whether they all were wanted.

@@ -3,7 +3,7 @@
 use layer::{Content, Extents, Tree};
 
 use crate::error::Result;
-use crate::filesystem::{FileSystem, LoadOptions, Manner};
+use crate::filesystem::{FileSystem, Hashing, LoadOptions, Manner};
 use crate::image::Image;
 use crate::packing::Packing;
 use crate::unchecked::Unchecked;
@@ -40,7 +40,7 @@ impl Survey {
         let manner = Manner {
             record: true,
             snapshot: None,
-            trust_local: true,
+            hashing: Hashing::Inflated,
         };
         let loaded = FileSystem::load_so(image, options, manner)?;
         Ok(Self {
@@ -82,8 +82,8 @@ pub struct Stages {
 
 impl Stages {
     /// Reads all layers as [`FileSystem::load`] does, and keeps the tree as it
-    /// is before layer `border`. Layers that lie uncompressed in a local file are
-    /// not hashed yet: [`Stages::check`] does that, while the caller works.
+    /// is before layer `border`. They are not hashed yet: [`Stages::check`] does that,
+    /// while the caller works.
     ///
     /// # Errors
     /// As [`FileSystem::load`].
@@ -91,7 +91,7 @@ impl Stages {
         let manner = Manner {
             record: true,
             snapshot: Some(border),
-            trust_local: true,
+            hashing: Hashing::Later,
         };
         let loaded = FileSystem::load_so(image, options, manner)?;
         Ok(Self {

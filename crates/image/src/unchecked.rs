@@ -1,7 +1,7 @@
 //! Layers whose bytes are used before they are hashed.
 //!
-//! An uncompressed layer in a local file can be read at random at once: its headers tell what is where. That
-//! its bytes are what the config says takes as long as reading them all, and can be found out meanwhile.
+//! A layer in a local file can be read at random as soon as it is uncompressed, and its headers tell what is where.
+//! That its bytes are what the config says takes as long as reading them all, and can be found out meanwhile.
 
 use layer::FileSlice;
 
@@ -14,12 +14,23 @@ use crate::filesystem::digest_of;
 #[derive(Debug, Default)]
 #[must_use]
 pub struct Unchecked {
-    layers: Vec<(Digest, FileSlice)>,
+    layers: Vec<Layered>,
+}
+
+/// A layer that has not been hashed.
+#[derive(Debug)]
+pub(crate) struct Layered {
+    /// Digest of its blob, to tell it by.
+    pub(crate) layer: Digest,
+    /// What the digest of its bytes should be.
+    pub(crate) diff_id: Digest,
+    /// Its bytes.
+    pub(crate) slice: FileSlice,
 }
 
 impl Unchecked {
-    /// Takes layers and what their digests should be.
-    pub(crate) fn new(layers: Vec<(Digest, FileSlice)>) -> Self {
+    /// Takes layers.
+    pub(crate) fn new(layers: Vec<Layered>) -> Self {
         Self { layers }
     }
 
@@ -28,8 +39,13 @@ impl Unchecked {
     /// # Errors
     /// [`Error::DiffId`] for the first that is not what its digest says.
     pub fn check(&self) -> Result<()> {
-        for (expected, slice) in &self.layers {
-            let (expected, layer) = (*expected, *expected);
+        for unchecked in &self.layers {
+            let Layered {
+                layer,
+                diff_id: expected,
+                slice,
+            } = unchecked;
+            let (layer, expected) = (*layer, *expected);
             let read = digest_of(slice.reader());
             let (actual, _) = read.map_err(|source| Error::Blob {
                 digest: layer,

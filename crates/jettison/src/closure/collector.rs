@@ -1,6 +1,8 @@
 //! The work list: files are kept with a reason, and each is looked at once.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
+use std::rc::Rc;
 
 use layer::tree::resolve::{Lookup, Unresolved};
 use layer::{Content, NodeId, NodeKind, Tree};
@@ -109,6 +111,8 @@ pub(super) struct Collector<'a> {
     pub(super) certain: HashSet<NodeId>,
     /// Objects whose libraries were found as part of some program.
     pub(super) loaded: HashSet<NodeId>,
+    /// The names of libraries that objects say: all that is needed of an object again, by each program that loads it.
+    pub(super) named_libraries: RefCell<HashMap<NodeId, Rc<BTreeSet<Vec<u8>>>>>,
 }
 
 impl<'a> Collector<'a> {
@@ -163,6 +167,7 @@ impl<'a> Collector<'a> {
             node: super::language::node::State::default(),
             certain: HashSet::new(),
             loaded: HashSet::new(),
+            named_libraries: RefCell::default(),
         }
     }
 

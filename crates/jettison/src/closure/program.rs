@@ -111,11 +111,12 @@ pub(super) fn examine(collector: &mut Collector<'_>, node: NodeId) -> Result<(),
     Ok(())
 }
 
-/// Loads the process, and what its objects open by name.
+/// Loads the process, and what its objects open by name. What the program says, and objects that are met for the
+/// first time, is put into `sayings`.
 fn load(
     collector: &Collector<'_>,
     program: NodeId,
-    sayings: &mut HashMap<NodeId, Rc<Sayings>>,
+    sayings: &mut HashMap<NodeId, Sayings>,
 ) -> Result<Option<Closure>, Error> {
     if collector
         .loader
@@ -139,11 +140,22 @@ fn load(
         let Some(object) = collector.loader.object(node).map_err(Error::Loader)? else {
             continue;
         };
-        let said = Rc::new(read_sayings(collector, node, &object)?);
+        let known = collector.named_libraries.borrow().get(&node).cloned();
+        let libraries = match known.filter(|_| node != program) {
+            Some(known) => known,
+            None => {
+                let said = read_sayings(collector, node, &object)?;
+                let libraries = Rc::new(said.libraries.clone());
+                let mut known = collector.named_libraries.borrow_mut();
+                known.insert(node, Rc::clone(&libraries));
+                sayings.insert(node, said);
+                libraries
+            }
+        };
         // What came along opens what it names itself; what its libraries could open besides is for
         // other programs that have them.
         let is_root = node == program || collector.is_kept_for_certain(program);
-        for name in said.libraries.iter().filter(|_| is_root) {
+        for name in libraries.iter().filter(|_| is_root) {
             process.open(node, name).map_err(Error::Loader)?;
         }
         let noted = object.dlopen.iter().filter(|_| is_root);
@@ -151,7 +163,6 @@ fn load(
         for name in noted {
             process.open(node, name.as_ref()).map_err(Error::Loader)?;
         }
-        sayings.insert(node, said);
     }
     Ok(Some(process.into_closure()))
 }
