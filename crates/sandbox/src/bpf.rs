@@ -25,6 +25,17 @@ pub(crate) fn instruction(code: c_uint, k: c_uint, jt: u8, jf: u8) -> libc::sock
     libc::sock_filter { code, jt, jf, k }
 }
 
+/// Returns a filter that has a tracer look at what this one has a listener look at.
+pub(crate) fn for_tracer(program: &[libc::sock_filter]) -> Vec<libc::sock_filter> {
+    let convert = |one: &libc::sock_filter| match (c_uint::from(one.code), one.k) {
+        (RETURN, libc::SECCOMP_RET_USER_NOTIF) => {
+            instruction(RETURN, libc::SECCOMP_RET_TRACE, 0, 0)
+        }
+        _ => *one,
+    };
+    program.iter().map(convert).collect()
+}
+
 /// Returns where the lower half of an argument is, on machines that store it first.
 pub(crate) fn argument(number: c_uint) -> c_uint {
     ARGUMENTS + 8 * number

@@ -9,7 +9,7 @@ use std::{fs, io};
 use crate::child::Beside;
 use crate::streams::Ends;
 use crate::supervise::Supervised;
-use crate::trace::{Trace, Tracing};
+use crate::trace::{Trace, TraceOptions, Tracing};
 use crate::{
     Error, Exec, ExitStatus, HostCommand, IdMapping, Network, Process, Spec, launch, network,
 };
@@ -100,23 +100,23 @@ impl Container {
     pub fn trace(&self) -> Option<Trace> {
         let tracing = self.tracing.as_ref();
         tracing
-            .filter(|tracing| tracing.recorded())
+            .filter(|tracing| tracing.options().is_some())
             .map(Tracing::so_far)
     }
 
     /// Waits until everything in the container has ended, and returns what its programs asked for, if that
     /// is recorded and has not been taken yet.
     pub fn take_trace(&mut self) -> Option<Trace> {
-        if self.recorded() {
+        if self.trace_options().is_some() {
             self.tracing.take().map(Tracing::finish)
         } else {
             None
         }
     }
 
-    /// Returns whether what programs ask for is written down.
-    pub(crate) fn recorded(&self) -> bool {
-        self.tracing.as_ref().is_some_and(Tracing::recorded)
+    /// Returns what is written down of what programs ask for, if anything is.
+    pub(crate) fn trace_options(&self) -> Option<&TraceOptions> {
+        self.tracing.as_ref()?.options()
     }
 
     /// Starts a command in a container of its own that shares the network of this one, and its ids. It ends

@@ -16,7 +16,7 @@ use crate::message::{Message, channel, receive, send};
 use crate::plan::{Plan, Program, Step, namespaces};
 use crate::supervise::{Child, Supervised};
 use crate::sys::{self, Cloned};
-use crate::trace::{Origin, Tracing};
+use crate::trace::{Calls, Origin, Tracing};
 use crate::{
     Container, Error, Exec, HostCommand, Network, Process, Spec, Streams, Writes, id_maps, streams,
 };
@@ -135,7 +135,7 @@ fn make_layers(directory: &Path, root: &Path) -> Result<(), Error> {
 
 /// Runs a command in a container beside its first one.
 pub(crate) fn exec(container: &Container, exec: &Exec) -> Result<Process, Error> {
-    let program = Program::of_exec(exec, &container.ids, container.recorded())?;
+    let program = Program::of_exec(exec, &container.ids, container.trace_options())?;
     let all = namespaces(container.network) | libc::CLONE_NEWUSER;
     let joined = Joined {
         container: container.supervised.process().as_fd(),
@@ -232,7 +232,7 @@ fn listen_to_program(
     container: Option<&OwnedFd>,
     program: &Program,
 ) -> Result<Heard, Error> {
-    listen_and(report, |root, listener| {
+    listen_and(report, |root, calls| {
         let (Some(tracing), Some(container)) = (tracing, container) else {
             return Ok(());
         };
@@ -240,7 +240,7 @@ fn listen_to_program(
             .try_clone()
             .map_err(Error::supervise("trace a program"))?;
         tracing.watch(Origin {
-            listener,
+            calls,
             root,
             container,
             candidates: program.candidates.clone(),
@@ -249,10 +249,10 @@ fn listen_to_program(
     })
 }
 
-/// Listens, and calls a function with the root and the listener of a program that is to be traced.
+/// Listens, and calls a function with the root of a program that is to be traced, and how its calls arrive.
 fn listen_and(
     report: BorrowedFd<'_>,
-    mut trace: impl FnMut(OwnedFd, OwnedFd) -> Result<(), Error>,
+    mut trace: impl FnMut(OwnedFd, Calls) -> Result<(), Error>,
 ) -> Result<Heard, Error> {
     let mut heard = Heard::default();
     while let Some((message, descriptor)) =
@@ -265,10 +265,27 @@ fn listen_and(
             Message::Root => heard.root = descriptor,
             Message::Listener => {
                 if let (Some(root), Some(listener)) = (heard.root.take(), descriptor) {
-                    trace(root, listener)?;
+                    trace(root, Calls::Listener(listener))?;
                 }
             }
-            Message::Started | Message::Exited(_) | Message::Signalled(_) | Message::Opened => {} // not sent here
+            Message::Tracee => {
+                if let (Some(root), Some(process)) = (heard.root.take(), descriptor) {
+                    let traced = trace(root, Calls::Tracee(process));
+                    let (step, errno) = (Step::Trace as u32, libc::ESRCH);
+                    let answer = match traced {
+                        Ok(()) => Message::Traced,
+                        Err(_) => Message::Failed { step, errno },
+                    };
+                    // A process that is gone is noticed below.
+                    let _ = send(report, answer, None);
+                    traced?;
+                }
+            }
+            Message::Started
+            | Message::Exited(_)
+            | Message::Signalled(_)
+            | Message::Opened
+            | Message::Traced => {} // not sent here
         }
     }
     Ok(heard)

@@ -30,6 +30,10 @@ pub(crate) enum Message {
     Root,
     /// The descriptor is attached on which system calls arrive.
     Listener,
+    /// The process is to be traced by ptrace(2) from now on; a descriptor for it is attached. It waits.
+    Tracee,
+    /// It is.
+    Traced,
     /// A file that was asked for is attached.
     Opened,
     /// The process ended with this code.
@@ -50,6 +54,8 @@ impl Message {
             Self::Root => (7, 0, 0),
             Self::Listener => (8, 0, 0),
             Self::Opened => (9, 0, 0),
+            Self::Tracee => (10, 0, 0),
+            Self::Traced => (11, 0, 0),
         };
         let (tag, a, b) = (u32::to_ne_bytes(tag), a.to_ne_bytes(), b.to_ne_bytes());
         let mut bytes = [0; SIZE];
@@ -73,6 +79,8 @@ impl Message {
             7 => Self::Root,
             8 => Self::Listener,
             9 => Self::Opened,
+            10 => Self::Tracee,
+            11 => Self::Traced,
             _ => return None,
         })
     }

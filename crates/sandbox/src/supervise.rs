@@ -211,7 +211,7 @@ pub(crate) fn ready(
 }
 
 /// Returns the number, on the host, of the process that a descriptor is for.
-fn pid_of(descriptor: BorrowedFd<'_>) -> io::Result<i32> {
+pub(crate) fn pid_of(descriptor: BorrowedFd<'_>) -> io::Result<i32> {
     use std::os::fd::AsRawFd;
     let path = format!("/proc/self/fdinfo/{}", descriptor.as_raw_fd());
     let text = std::fs::read_to_string(path)?;

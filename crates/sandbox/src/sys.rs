@@ -7,6 +7,7 @@
 
 mod filter;
 mod peek;
+mod ptrace;
 
 use std::ffi::{CStr, CString, c_char, c_int, c_long};
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
@@ -19,6 +20,7 @@ pub(crate) use self::filter::{
     switch_directly,
 };
 pub(crate) use self::peek::{read_memory, write_memory};
+pub(crate) use self::ptrace::{Stop, answer, go_on, next_stop, seize, stay_stopped, stopped_call};
 
 /// Highest signal number of Linux (`_NSIG`).
 const LAST_SIGNAL: c_int = 64;

@@ -92,14 +92,24 @@ fn identities_are_kept_while_files_are_recorded() {
             "su app -s /bin/sh -c 'id -u; stat -c %u /work; cat /run/app/file'",
         )
     };
-    let mut container = sandbox::spawn(&spec).unwrap();
-    let seen = support::read(container.take_stdout());
-    assert_eq!(seen, "999\n999\ncontent of a file\n");
-    assert!(container.wait().unwrap().success());
-    let trace = container.take_trace().unwrap();
-    assert!(trace.complete);
-    for path in ["/work", "/run/app/file"] {
-        let found = trace.accesses.iter().any(|it| it.path == path.as_bytes());
-        assert!(found, "{path}");
+    for ptrace in [false, true] {
+        let trace = Some(sandbox::TraceOptions {
+            ptrace,
+            ..sandbox::TraceOptions::default()
+        });
+        let spec = Spec {
+            trace,
+            ..spec.clone()
+        };
+        let mut container = sandbox::spawn(&spec).unwrap();
+        let seen = support::read(container.take_stdout());
+        assert_eq!(seen, "999\n999\ncontent of a file\n");
+        assert!(container.wait().unwrap().success());
+        let trace = container.take_trace().unwrap();
+        assert!(trace.complete);
+        for path in ["/work", "/run/app/file"] {
+            let found = trace.accesses.iter().any(|it| it.path == path.as_bytes());
+            assert!(found, "{path}");
+        }
     }
 }

@@ -62,9 +62,29 @@ fn traced(root: &Root, argv: &[&str]) -> Spec {
     }
 }
 
-/// Runs a command and returns its trace.
+/// The same, by ptrace(2).
+fn by_ptrace(spec: &Spec) -> Spec {
+    let options = spec.trace.clone().unwrap_or_default();
+    Spec {
+        trace: Some(TraceOptions {
+            ptrace: true,
+            ..options
+        }),
+        ..spec.clone()
+    }
+}
+
+/// Runs a command and returns its trace, after seeing that it is the same by ptrace(2).
 #[track_caller]
 fn trace(spec: &Spec) -> Trace {
+    let trace = trace_once(spec);
+    assert_eq!(text(&trace_once(&by_ptrace(spec)), &[]), text(&trace, &[]));
+    trace
+}
+
+/// Runs a command once and returns its trace.
+#[track_caller]
+fn trace_once(spec: &Spec) -> Trace {
     let mut container = spawn(spec).unwrap();
     let errors = support::read(container.take_stderr());
     let status = container.wait().unwrap();
@@ -300,7 +320,10 @@ fn files_of_the_kernel_are_recorded_if_wanted() {
         &["workload", "open", "/dev/null", "stat", "/proc/self/stat"],
     );
     assert_eq!(text(&trace(&spec), &["/bin"]), "");
-    let options = TraceOptions { kernel_files: true };
+    let options = TraceOptions {
+        kernel_files: true,
+        ..TraceOptions::default()
+    };
     let spec = Spec {
         trace: Some(options),
         ..spec
@@ -321,7 +344,14 @@ fn files_of_the_kernel_are_recorded_if_wanted() {
 #[test]
 fn commands_that_are_run_later_are_traced_too() {
     let Some(root) = prepared() else { return };
-    let mut container = spawn(&traced(&root, &["workload", "wait"])).unwrap();
+    let spec = traced(&root, &["workload", "wait"]);
+    for spec in [&spec, &by_ptrace(&spec)] {
+        run_later(spec);
+    }
+}
+
+fn run_later(spec: &Spec) {
+    let mut container = spawn(spec).unwrap();
     let exec = Exec {
         argv: strings(&["/bin/workload", "open", "/data/file"]),
         ..Exec::default()
@@ -418,15 +448,45 @@ fn programs_of_another_architecture_are_traced() {
 #[test]
 fn a_traced_container_can_be_killed_at_any_time() {
     let Some(root) = prepared() else { return };
-    for milliseconds in [0, 1, 5, 20] {
-        let spec = traced(&root, &["workload", "many", "/tmp", "8", "1000000"]);
-        let mut container = spawn(&spec).unwrap();
-        std::thread::sleep(Duration::from_millis(milliseconds));
-        if milliseconds % 2 == 0 {
-            container.kill().unwrap();
-            assert!(container.take_trace().unwrap().complete);
+    let spec = traced(&root, &["workload", "many", "/tmp", "8", "1000000"]);
+    for spec in [&spec, &by_ptrace(&spec)] {
+        for milliseconds in [0, 1, 5, 20] {
+            let mut container = spawn(spec).unwrap();
+            std::thread::sleep(Duration::from_millis(milliseconds));
+            if milliseconds % 2 == 0 {
+                container.kill().unwrap();
+                assert!(container.take_trace().unwrap().complete);
+            }
         }
     }
+}
+
+#[test]
+fn signals_mean_to_a_traced_program_what_they_mean_to_others() {
+    let Some(root) = prepared() else { return };
+    // One that is stopped and continued, one that a signal ends, and one that expects one.
+    let script = "sleep 0.1 & kill -STOP $!; kill -CONT $!; wait $! && echo woken; \
+        sleep 9 & kill -TERM $!; wait $!; echo $?; \
+        trap 'cat /data/file' USR1; kill -USR1 $$";
+    let spec = traced(&root, &["sh", "-c", script]);
+    for spec in [&spec, &by_ptrace(&spec)] {
+        let mut container = spawn(spec).unwrap();
+        let output = support::read(container.take_stdout());
+        assert!(container.wait().unwrap().success());
+        assert_eq!(output, "woken\n143\ncontent\n");
+        let seen = text(&container.take_trace().unwrap(), &[]);
+        assert!(seen.contains("Found Open 1x /data/file\n"), "{seen}");
+    }
+}
+
+#[test]
+fn nothing_is_lost_by_ptrace_either() {
+    let Some(root) = prepared() else { return };
+    let spec = traced(&root, &["workload", "many", "/tmp", "16", "1000"]);
+    let trace = trace_once(&by_ptrace(&spec));
+    let files = trace.accesses.iter();
+    let files = files.filter(|access| access.path.starts_with(b"/tmp/"));
+    assert_eq!(files.filter(|access| access.count == 1).count(), 16_000);
 }
 
 #[test]
@@ -436,7 +496,7 @@ fn a_million_files_opened_by_sixteen_processes_are_all_there() {
     let Some(root) = prepared() else { return };
     let (processes, files) = (PROCESSES.to_string(), FILES.to_string());
     let begin = Instant::now();
-    let trace = trace(&traced(
+    let trace = trace_once(&traced(
         &root,
         &["workload", "many", "/tmp", &processes, &files],
     ));

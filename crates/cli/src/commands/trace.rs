@@ -32,6 +32,9 @@ pub(crate) struct Args {
     /// End the command after so many seconds, as `docker stop` does
     #[arg(long, value_name = "SECONDS")]
     stop_after: Option<f64>,
+    /// Use ptrace(2), which is several times slower, even where the kernel can do better
+    #[arg(long)]
+    ptrace: bool,
     #[command(flatten)]
     flags: RunFlags,
     /// Say more, repeatable (-v is a volume here)
@@ -68,7 +71,10 @@ fn record(args: &Args, session: &Session<'_>) -> anyhow::Result<u8> {
         _ => Path::new("."),
     };
     let mut file = tempfile::NamedTempFile::new_in(beside).map_err(unwritable)?;
-    let options = Some(TraceOptions::default());
+    let options = Some(TraceOptions {
+        ptrace: args.ptrace,
+        ..TraceOptions::default()
+    });
     let (code, attached) = attach::attach(&args.flags, session, options, limit)?;
     let trace = attached.trace.unwrap_or_default();
     let mut writer = BufWriter::new(file.as_file_mut());

@@ -5,12 +5,14 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use rustix::fs::{Access, AtFlags, CWD, Mode, OFlags};
 use rustix::io::Errno;
+use rustix::net::RecvFlags;
+use rustix::process::{DumpableBehavior, PidfdFlags};
 use rustix::thread::{CapabilitySet, CapabilitySets};
 
 use super::Failure;
-use crate::message::{Message, send};
+use crate::message::{Message, receive, send};
 use crate::plan::Step;
-use crate::plan::program::{Identity, Program};
+use crate::plan::program::{Identity, Program, Watched};
 use crate::sys;
 
 /// What becomes standard input, output and error; `None` keeps the caller's.
@@ -62,8 +64,8 @@ pub(super) fn run(
         if !program.filter.is_empty() {
             sys::install_filter(&program.filter).map_err(Failure::at(Step::Filter))?;
         }
-        if !program.trace.is_empty() {
-            trace(program, report).map_err(Failure::at(Step::Trace))?;
+        if !program.watched.traced.is_empty() {
+            watch(&program.watched, report).map_err(Failure::at(Step::Trace))?;
         }
         become_user(identity)?;
     }
@@ -74,12 +76,27 @@ pub(super) fn run(
 /// Lets the caller see the calls that the program will make.
 ///
 /// Where another filter has already given an answer the caller sees nothing.
-fn trace(program: &Program, report: BorrowedFd<'_>) -> Result<(), Errno> {
+fn watch(watched: &Watched, report: BorrowedFd<'_>) -> Result<(), Errno> {
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let root = rustix::fs::open(c"/", flags, Mode::empty())?;
-    let listener = sys::install_listener(&program.trace)?;
     send(report, Message::Root, Some(root.as_fd()))?;
-    send(report, Message::Listener, Some(listener.as_fd()))
+    if !watched.listened.is_empty() {
+        match sys::install_listener(&watched.listened) {
+            Ok(listener) => return send(report, Message::Listener, Some(listener.as_fd())),
+            // Somebody else listens already, or this kernel lets nobody.
+            Err(Errno::BUSY | Errno::INVAL | Errno::OPNOTSUPP) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    // Before it has changed its identity a process is not closed to its caller for long.
+    rustix::process::set_dumpable_behavior(DumpableBehavior::Dumpable)?;
+    let own = rustix::process::pidfd_open(rustix::process::getpid(), PidfdFlags::empty())?;
+    send(report, Message::Tracee, Some(own.as_fd()))?;
+    // Without a tracer the filter would have all calls fail.
+    match receive(report, RecvFlags::empty())? {
+        Some((Message::Traced, _)) => sys::install_filter(&watched.traced),
+        _ => Err(Errno::SRCH),
+    }
 }
 
 /// Puts the streams in place.

@@ -7,8 +7,9 @@ use std::path::Path;
 use rustix::process::{Gid, Resource, Rlimit, Uid};
 
 use super::terminated;
+use crate::bpf;
 use crate::sys::StringList;
-use crate::{Error, Exec, HostCommand, IdMapping, Limit, Spec, User};
+use crate::{Error, Exec, HostCommand, IdMapping, Limit, Spec, TraceOptions, User};
 
 /// Where programs are looked for when the environment has no `PATH`: docker's default.
 const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -30,7 +31,16 @@ pub(crate) struct Program {
     /// A system call filter to put on.
     pub(crate) filter: Vec<libc::sock_filter>,
     /// A second one, whose calls are shown to the caller.
-    pub(crate) trace: Vec<libc::sock_filter>,
+    pub(crate) watched: Watched,
+}
+
+/// Filters whose calls are shown to the caller; empty ones are none.
+#[derive(Debug, Default)]
+pub(crate) struct Watched {
+    /// For a listener, which is tried first.
+    pub(crate) listened: Vec<libc::sock_filter>,
+    /// For a tracer, where there cannot be a listener.
+    pub(crate) traced: Vec<libc::sock_filter>,
 }
 
 /// Who a program runs as.
@@ -48,27 +58,36 @@ impl Program {
         let mut program = Self::new(&spec.argv, &spec.env, &spec.cwd)?;
         program.limits = spec.limits.iter().map(Limit::plan).collect();
         program.run_as(&spec.user, &spec.ids)?;
-        program.watch(spec.trace.is_some(), &spec.ids);
+        program.watch(spec.trace.as_ref(), &spec.ids);
         Ok(program)
     }
 
     /// Plans a further program of a container.
-    pub(crate) fn of_exec(exec: &Exec, ids: &IdMapping, traced: bool) -> Result<Self, Error> {
+    pub(crate) fn of_exec(
+        exec: &Exec,
+        ids: &IdMapping,
+        trace: Option<&TraceOptions>,
+    ) -> Result<Self, Error> {
         let mut program = Self::new(&exec.argv, &exec.env, &exec.cwd)?;
         program.run_as(&exec.user, ids)?;
         program.terminal = exec.terminal;
-        program.watch(traced, ids);
+        program.watch(trace, ids);
         Ok(program)
     }
 
     /// Decides which of its calls are shown to the caller.
-    fn watch(&mut self, traced: bool, ids: &IdMapping) {
-        if traced {
-            self.trace = crate::trace::filter();
+    fn watch(&mut self, trace: Option<&TraceOptions>, ids: &IdMapping) {
+        let mut filter = Vec::new();
+        if trace.is_some() {
+            filter = crate::trace::filter();
         }
         // A process can have one listener only.
         if matches!(ids, IdMapping::Single { .. }) {
-            self.trace = crate::identity::filter(std::mem::take(&mut self.trace));
+            filter = crate::identity::filter(filter);
+        }
+        self.watched.traced = bpf::for_tracer(&filter);
+        if !trace.is_some_and(|trace| trace.ptrace) && crate::trace::can_listen() {
+            self.watched.listened = filter;
         }
     }
 
@@ -109,7 +128,7 @@ impl Program {
             identity: None,
             limits: Vec::new(),
             filter: Vec::new(),
-            trace: Vec::new(),
+            watched: Watched::default(),
         })
     }
 

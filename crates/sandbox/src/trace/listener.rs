@@ -2,22 +2,26 @@
 
 use std::collections::VecDeque;
 use std::ffi::CString;
+use std::io;
 use std::num::NonZero;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 
+use super::follow::follow;
 use super::inspect::Inspector;
 use super::record::Recorder;
 use super::resolve::View;
 use super::{Trace, TraceOptions, sorted};
 use crate::identity::{self, Answer, Identities};
-use crate::{Error, IdMapping, sys};
+use crate::supervise::pid_of;
+use crate::sys::{self, Notification};
+use crate::{Error, IdMapping};
 
 /// The trace of a container while it is being made.
 #[derive(Debug)]
@@ -51,8 +55,8 @@ pub(super) struct Shared {
 
 /// Where the calls of a program and all that it starts come from.
 pub(crate) struct Origin {
-    /// Where they arrive.
-    pub(crate) listener: OwnedFd,
+    /// How they arrive.
+    pub(crate) calls: Calls,
     /// The root directory of the container.
     pub(crate) root: OwnedFd,
     /// The first process of the container.
@@ -61,6 +65,14 @@ pub(crate) struct Origin {
     /// this one, whose memory not everybody may read.
     pub(crate) candidates: Vec<CString>,
     pub(crate) directory: CString,
+}
+
+/// How the calls of a program arrive.
+pub(crate) enum Calls {
+    /// At a listener.
+    Listener(OwnedFd),
+    /// At the tracer of a process, which waits for one.
+    Tracee(OwnedFd),
 }
 
 /// The first program of an origin, until it runs.
@@ -97,9 +109,9 @@ impl Tracing {
         })
     }
 
-    /// Returns whether what programs ask for is written down.
-    pub(crate) fn recorded(&self) -> bool {
-        self.shared.recorded
+    /// Returns what is written down of what programs ask for, if anything is.
+    pub(crate) fn options(&self) -> Option<&TraceOptions> {
+        self.shared.recorded.then_some(&self.shared.options)
     }
 
     /// Begins to look at the calls of a program.
@@ -108,30 +120,55 @@ impl Tracing {
             action: "trace a program",
             source,
         };
-        if let Err(error) = sys::switch_directly(origin.listener.as_fd()) {
-            tracing::debug!(%error, "the kernel is old, tracing will be slow");
-        }
-        let launch = Launch {
+        let launch = Arc::new(Launch {
             candidates: Mutex::new(origin.candidates.into()),
             directory: origin.directory,
-        };
-        let (listener, launch) = (Arc::new(origin.listener), Arc::new(launch));
-        let own_end = tells_own_end();
-        for _ in 0..if own_end { threads() } else { 1 } {
+        });
+        let inspector = || {
             let root = origin.root.try_clone().map_err(failed)?;
             let container = origin.container.try_clone().map_err(failed)?;
             let view = View::new(root, container).map_err(|errno| failed(errno.into()))?;
             let (shared, launch) = (Arc::clone(&self.shared), Arc::clone(&launch));
-            let inspector = Inspector::new(Arc::clone(&shared), view, launch);
-            let busy = Arc::<Mutex<()>>::default();
-            lock(&self.shared.busy).push(Arc::clone(&busy));
-            let listener = Arc::clone(&listener);
-            let thread = std::thread::Builder::new()
-                .name("trace".to_owned())
-                .spawn(move || listen(listener.as_fd(), own_end, &shared, inspector, &busy))
-                .map_err(failed)?;
-            lock(&self.threads).push(thread);
+            Ok(Inspector::new(shared, view, launch))
+        };
+        match origin.calls {
+            Calls::Listener(listener) => {
+                if let Err(error) = sys::switch_directly(listener.as_fd()) {
+                    tracing::debug!(%error, "the kernel is old, tracing will be slow");
+                }
+                let listener = Arc::new(listener);
+                let own_end = tells_own_end();
+                for _ in 0..if own_end { threads() } else { 1 } {
+                    let (inspector, listener) = (inspector()?, Arc::clone(&listener));
+                    self.start(move |shared, busy| {
+                        listen(listener.as_fd(), own_end, shared, inspector, busy);
+                    })
+                    .map_err(failed)?;
+                }
+            }
+            Calls::Tracee(process) => {
+                tracing::debug!("there can be no listener, tracing will be slow");
+                let process = pid_of(process.as_fd()).map_err(failed)?;
+                let inspector = inspector()?;
+                let (begun, begins) = mpsc::channel();
+                self.start(move |shared, busy| follow(process, &begun, shared, inspector, busy))
+                    .map_err(failed)?;
+                let seized = begins.recv().unwrap_or(Err(Errno::SRCH));
+                seized.map_err(|errno| failed(errno.into()))?;
+            }
         }
+        Ok(())
+    }
+
+    /// Starts a thread that looks at calls.
+    fn start(&self, run: impl FnOnce(&Shared, &Mutex<()>) + Send + 'static) -> io::Result<()> {
+        let busy = Arc::<Mutex<()>>::default();
+        lock(&self.shared.busy).push(Arc::clone(&busy));
+        let shared = Arc::clone(&self.shared);
+        let thread = std::thread::Builder::new()
+            .name("trace".to_owned())
+            .spawn(move || run(&shared, &busy))?;
+        lock(&self.threads).push(thread);
         Ok(())
     }
 
@@ -169,6 +206,29 @@ impl Shared {
         // After 49 days answers are looked up more often than necessary.
         u32::try_from(self.begin.elapsed().as_millis()).map_or(u32::MAX, |now| now.max(1))
     }
+
+    /// Looks at a call, has it answered, and writes it down.
+    pub(super) fn handle(
+        &self,
+        call: &Notification,
+        inspector: &mut Inspector,
+        busy: &Mutex<()>,
+        reply: impl FnOnce(Answer) -> Result<(), Errno>,
+    ) -> Result<(), Errno> {
+        let _busy = lock(busy);
+        let looks = self.recorded && !identity::knows(call);
+        if looks {
+            inspector.look(call);
+        }
+        let identities = self.identities.as_ref();
+        let answer = identities.map_or(Answer::Continue, |all| all.answer(call));
+        // Only if this succeeds was the thread there all the time, and what was read from it is right.
+        reply(answer)?;
+        if looks {
+            inspector.write_down();
+        }
+        Ok(())
+    }
 }
 
 /// A recorder is whole even if a thread has died while it held it: what was added last may be missing.
@@ -182,15 +242,25 @@ fn threads() -> usize {
     processors.min(MOST_THREADS)
 }
 
-/// Returns whether the kernel ends the wait for a call when no process is left that could make one. Since
-/// 6.11 it does.
+/// Returns whether the kernel ends the wait for a call when no process is left that could make one.
 fn tells_own_end() -> bool {
+    kernel() >= (6, 11)
+}
+
+/// Returns whether the kernel can let a call go on that it gave notice of.
+pub(crate) fn can_listen() -> bool {
+    kernel() >= (5, 5)
+}
+
+/// Returns the version of the kernel.
+fn kernel() -> (u32, u32) {
     let name = rustix::system::uname();
     let release = name.release().to_string_lossy();
     let mut numbers = release
         .split(|character: char| !character.is_ascii_digit())
         .map_while(|number| number.parse::<u32>().ok());
-    (numbers.next(), numbers.next()) >= (Some(6), Some(11))
+    let mut next = || numbers.next().unwrap_or_default();
+    (next(), next())
 }
 
 /// Looks at calls until no process is left that could make any.
@@ -219,24 +289,13 @@ fn listen(
                 return;
             }
         };
-        let _busy = lock(busy);
-        let looks = shared.recorded && !identity::knows(&notification);
-        if looks {
-            inspector.look(&notification);
-        }
-        let identities = shared.identities.as_ref();
-        let answer = identities.map_or(Answer::Continue, |all| all.answer(&notification));
-        // Only if this succeeds was the thread there all the time, and what was read from it is right.
-        // Otherwise it was killed, or was interrupted and will make the call again.
         let id = notification.id;
-        let answered = match answer {
+        // `ENOENT` means that the thread was killed, or was interrupted and will make the call again.
+        let _gone = shared.handle(&notification, &mut inspector, busy, |answer| match answer {
             Answer::Continue => sys::let_continue(listener, id),
             Answer::Value(value) => sys::respond(listener, id, Ok(value)),
             Answer::Error(errno) => sys::respond(listener, id, Err(errno)),
-        };
-        if answered.is_ok() && looks {
-            inspector.write_down();
-        }
+        });
     }
 }
 

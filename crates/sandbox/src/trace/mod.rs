@@ -13,10 +13,11 @@
 //! datagrams that are sent without `connect`; `fstatat` and `statx` with `AT_EMPTY_PATH` as their only
 //! flag, which is how C libraries implement `fstat` (a path that a program gives there nevertheless is not
 //! seen); interpreters that `binfmt_misc` chooses. `io_uring`, which would go round the filter, does not
-//! exist for the programs. Kernels before 5.0 have no notifications, and [`spawn`](crate::spawn) fails there.
+//! exist for the programs. Where there can be no listener, the programs are traced by ptrace(2) instead ([`follow`]).
 
 mod calls;
 mod filter;
+mod follow;
 mod helper;
 mod inspect;
 mod interpreter;
@@ -30,7 +31,7 @@ mod walk;
 use std::sync::Arc;
 
 pub(crate) use filter::filter;
-pub(crate) use listener::{Origin, Tracing, lock};
+pub(crate) use listener::{Calls, Origin, Tracing, can_listen, lock};
 pub(crate) use resolve::open_below;
 
 /// What to trace, besides the files of the image.
@@ -38,6 +39,8 @@ pub(crate) use resolve::open_below;
 pub struct TraceOptions {
     /// Whether to record paths in `/proc`, `/sys` and `/dev`, which no image provides.
     pub kernel_files: bool,
+    /// Whether to use ptrace(2) even where the kernel's notifications are to be had.
+    pub ptrace: bool,
 }
 
 /// What programs asked for.
