@@ -1,7 +1,6 @@
 //! Stopping other processes at system calls (ptrace(2)).
 
 use std::ffi::{c_int, c_long, c_uint, c_ulong};
-use std::mem::offset_of;
 use std::ptr;
 
 use rustix::io::Errno;
@@ -125,8 +124,8 @@ pub(crate) fn answer(thread: i32, result: i64) -> Result<(), Errno> {
         let value = usize::from_ne_bytes(value.to_ne_bytes());
         request(libc::PTRACE_POKEUSER as c_uint, thread, at, value)
     };
-    put(offset_of!(libc::user_regs_struct, orig_rax), -1)?;
-    put(offset_of!(libc::user_regs_struct, rax), result)
+    put(std::mem::offset_of!(libc::user_regs_struct, orig_rax), -1)?;
+    put(std::mem::offset_of!(libc::user_regs_struct, rax), result)
 }
 
 /// Has a thread that is stopped at a call not make it, and get this result.
@@ -154,10 +153,10 @@ pub(crate) fn answer(thread: i32, result: i64) -> Result<(), Errno> {
     // SAFETY: plain data, for which all zeroes is valid.
     let mut all: libc::user_regs_struct = unsafe { std::mem::zeroed() };
     let kind = libc::NT_PRSTATUS as usize;
-    let (address, length) = ((&raw mut all).expose_provenance(), size_of_val(&all));
-    registers(get, kind, address, length)?;
+    let length = size_of_val(&all);
+    registers(get, kind, (&raw mut all).expose_provenance(), length)?;
     all.regs[0] = u64::from_ne_bytes(result.to_ne_bytes());
-    registers(set, kind, address, length)
+    registers(set, kind, (&raw const all).expose_provenance(), length)
 }
 
 /// Makes the raw call: the wrapper of the C library treats some requests in its own way.
