@@ -131,6 +131,7 @@ impl Named for Ruby {
     }
 
     fn is_source(&self, name: &[u8], first: &[u8]) -> bool {
+        // Settings in YAML name what is loaded for them: plug-ins of Jekyll, adapters of databases.
         let endings = [
             ".rb", ".ru", ".rake", ".erb", ".haml", ".slim", ".builder", ".yml",
         ];
