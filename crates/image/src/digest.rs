@@ -9,7 +9,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-pub use self::beside::HashingBeside;
+pub(crate) use self::beside::HashingBeside;
 
 /// A SHA-256 digest. The OCI image specification also registers sha512; no
 /// registry or engine in use writes it, and it is refused when met.

@@ -57,7 +57,7 @@ pub(crate) enum Hashing {
     All,
     /// Those that are inflated. Of uncompressed ones in local files only the headers are read.
     Inflated,
-    /// None that is in a local file: that is left to [`Unchecked::check`].
+    /// None: that is left to [`Unchecked::check`]. Of uncompressed ones in local files only the headers are read.
     Later,
 }
 
@@ -315,7 +315,7 @@ fn read_layer(
     let (indexed, packing) = ahead::reading(inflated, &taken, |input| {
         let input = Tee { input, copy };
         match manner.hashing {
-            Hashing::Later => index.pass(input),
+            Hashing::Later => index.read(input).map(drop),
             Hashing::All | Hashing::Inflated => index.run(input),
         }
     });
@@ -364,12 +364,7 @@ impl Indexer<'_> {
         Ok(())
     }
 
-    /// Reads a layer's uncompressed bytes to their end.
-    fn pass(&self, input: impl Read) -> Result<()> {
-        self.read(input).map(drop)
-    }
-
-    /// Reads and tells the progress; returns whether all members were wanted.
+    /// Reads a layer's uncompressed bytes to their end; returns whether all members were wanted.
     fn read(&self, inner: impl Read) -> Result<bool> {
         let progress = self.options.progress;
         let counted = Counted { inner, progress };

@@ -8,9 +8,9 @@
 //!   (`program`), and what the C library reads behind their back (`facts`);
 //! - scripts: the commands they may call (`script`), and the run time of their
 //!   interpreter (`language`, `runtime`);
-//! - settings: the paths that they name (`text`);
+//! - settings: the paths that they name (`text`, `mentioned`);
 //! - packages: the data of the packages that programs come from (`package`);
-//! - what the image's author put there (`authored`);
+//! - what the image's author put there (`authored`, `own`);
 //! - what was seen while the image ran (`traced`);
 //! - the system: directories, users, what a run time environment expects (`system`).
 //!

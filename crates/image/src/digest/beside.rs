@@ -14,7 +14,7 @@ const BEHIND: usize = 8;
 
 /// Hashes what is written through it, in a thread beside the writer. Collects small writes.
 #[derive(Debug)]
-pub struct HashingBeside<W> {
+pub(crate) struct HashingBeside<W> {
     inner: W,
     current: Vec<u8>,
     full: Sender<Vec<u8>>,
@@ -25,7 +25,7 @@ pub struct HashingBeside<W> {
 
 impl<W: Write> HashingBeside<W> {
     /// Starts hashing what is written to `inner`.
-    pub fn new(inner: W) -> Self {
+    pub(crate) fn new(inner: W) -> Self {
         let (full, chunks) = bounded::<Vec<u8>>(BEHIND);
         let (spare, empty) = bounded(BEHIND);
         let hashing = std::thread::spawn(move || {
@@ -50,7 +50,7 @@ impl<W: Write> HashingBeside<W> {
     ///
     /// # Errors
     /// When the rest cannot be written.
-    pub fn finish(mut self) -> io::Result<(W, Digest, u64)> {
+    pub(crate) fn finish(mut self) -> io::Result<(W, Digest, u64)> {
         self.pass_on()?;
         self.inner.flush()?;
         drop(self.full);

@@ -1,10 +1,11 @@
 //! The work list: files are kept with a reason, and each is looked at once.
 
+mod keep;
+
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::rc::Rc;
 
-use layer::tree::resolve::{Lookup, Unresolved};
 use layer::{Content, NodeId, NodeKind, Tree};
 
 use super::{Closure, Edge, Error, Evidence, Graph, Input, Missing};
@@ -30,17 +31,6 @@ pub(super) struct Optional {
     pub(super) node: NodeId,
     pub(super) interpreter: NodeId,
     pub(super) edge: Edge,
-}
-
-/// How a file comes to be kept.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Came {
-    /// It is needed.
-    Certain,
-    /// It came along, and nobody has looked whether it may.
-    Along,
-    /// It came along and may stay.
-    Decided,
 }
 
 /// A program that stays if it costs next to nothing.
@@ -175,103 +165,6 @@ impl<'a> Collector<'a> {
         &self.input.files.tree
     }
 
-    /// Keeps a file and the directories that hold it.
-    ///
-    /// A file that is needed for certain is *strong*; one that came along, as
-    /// part of a package or of a directory, is *weak*. Of a weak file only what
-    /// it cannot do without is kept: a script's commands are not, and a script
-    /// only if its interpreter is kept for another reason.
-    pub(super) fn keep(&mut self, node: NodeId, edge: Edge) {
-        let strong = self.is_strong(&edge);
-        let whole = self.input.options.level == super::Level::Package;
-        let may_wait = !strong || edge.evidence == Evidence::Dlopen;
-        if may_wait && !whole && super::language::decides(self, node, &edge) {
-            return;
-        }
-        let came = if strong { Came::Certain } else { Came::Along };
-        self.keep_so(node, edge, came);
-    }
-
-    /// Keeps a file that came along, after what it depends on was looked at.
-    pub(super) fn keep_decided(&mut self, node: NodeId, edge: Edge) {
-        self.keep_so(node, edge, Came::Decided);
-    }
-
-    /// Keeps a file that was seen to be used.
-    pub(super) fn keep_for_certain(&mut self, node: NodeId, edge: Edge) {
-        self.keep_so(node, edge, Came::Certain);
-    }
-
-    fn keep_so(&mut self, node: NodeId, edge: Edge, came: Came) {
-        let strong = came == Came::Certain;
-        if !self.input.options.level.allows(edge.evidence) || super::units::holds(self, node, &edge)
-        {
-            return;
-        }
-        if self.graph.keeps(node) {
-            if strong && self.strong.insert(node) {
-                self.graph.replace(node, edge);
-                self.queue.push_back(node);
-            }
-            return;
-        }
-        if came == Came::Along {
-            if super::dispensable::is_dispensable(self, node) {
-                return;
-            }
-            match self.interpreter(node) {
-                Script::No => {}
-                // Settings name it: programs check that it is there, and seldom run it.
-                Script::Of(interpreter)
-                    if edge.evidence == Evidence::Path && !self.graph.keeps(interpreter) => {}
-                Script::Broken if edge.evidence == Evidence::Path => {}
-                Script::Of(interpreter) => {
-                    self.optional.push(Optional {
-                        node,
-                        interpreter,
-                        edge,
-                    });
-                    return;
-                }
-                Script::Broken => return,
-            }
-        } else if strong {
-            self.strong.insert(node);
-        }
-        self.graph.keep(node, edge);
-        self.queue.push_back(node);
-        let tree = self.tree();
-        let (mut child, mut parent) = (node, tree.parent(node));
-        while child != tree.root() {
-            let edge = Edge {
-                from: Some(child),
-                evidence: Evidence::Directory,
-                detail: String::new(),
-            };
-            if !self.graph.keep(parent, edge) {
-                break;
-            }
-            (child, parent) = (parent, tree.parent(parent));
-        }
-    }
-
-    fn is_strong(&self, edge: &Edge) -> bool {
-        match edge.evidence {
-            Evidence::Entrypoint
-            | Evidence::Application
-            | Evidence::ScriptCommand
-            | Evidence::ConfigUser
-            | Evidence::Repaired
-            | Evidence::Include => true,
-            Evidence::Interpreter
-            | Evidence::Needed
-            | Evidence::Dlopen
-            | Evidence::Path
-            | Evidence::Symlink => edge.from.is_none_or(|from| self.strong.contains(&from)),
-            _ => false,
-        }
-    }
-
     /// Returns whether a file is needed for certain.
     pub(super) fn is_kept_for_certain(&self, node: NodeId) -> bool {
         self.strong.contains(&node)
@@ -326,70 +219,6 @@ impl<'a> Collector<'a> {
         };
         let found = self.find_command(&shebang.program());
         found.map_or(Script::Broken, |(_, found)| Script::Of(found.node))
-    }
-
-    /// Keeps what a path leads to, and the symbolic links on the way. Returns
-    /// what it leads to, if anything.
-    pub(super) fn keep_path(
-        &mut self,
-        base: NodeId,
-        path: &[u8],
-        from: Option<NodeId>,
-        evidence: Evidence,
-    ) -> Option<NodeId> {
-        let detail = || String::from_utf8_lossy(path).into_owned();
-        match self.tree().resolve_at(base, path, Lookup::STAT) {
-            Ok(found) => {
-                self.keep_links(&found.links, from, &detail());
-                self.keep(
-                    found.node,
-                    Edge {
-                        from,
-                        evidence,
-                        detail: detail(),
-                    },
-                );
-                Some(found.node)
-            }
-            Err(Unresolved::Missing { links, .. }) => {
-                // A dangling link is part of the image: it may lead to a volume.
-                self.keep_links(&links, from, &detail());
-                None
-            }
-            Err(_) => None,
-        }
-    }
-
-    pub(super) fn keep_links(&mut self, links: &[NodeId], from: Option<NodeId>, detail: &str) {
-        for link in links {
-            let edge = Edge {
-                from,
-                evidence: Evidence::Symlink,
-                detail: detail.to_owned(),
-            };
-            self.keep(*link, edge);
-        }
-    }
-
-    /// Keeps a directory and what is below it and `wanted`.
-    pub(super) fn keep_below(&mut self, top: NodeId, edge: &Edge, wanted: impl Fn(NodeId) -> bool) {
-        self.keep(top, edge.clone());
-        let tree = self.tree();
-        let nodes: Vec<NodeId> = tree
-            .walk(top)
-            .skip(1)
-            .filter(|node| wanted(*node))
-            .collect();
-        for node in nodes {
-            let from = edge.from.or(Some(top));
-            self.keep(
-                node,
-                Edge {
-                    from,
-                    ..edge.clone()
-                },
-            );
-        }
     }
 
     /// Reads at most `limit` bytes of a file.

@@ -137,3 +137,29 @@ pub(super) fn is_shared(tree: &Tree, directory: NodeId) -> bool {
         .iter()
         .any(|pattern| glob_match(pattern.as_bytes(), &path))
 }
+
+#[cfg(test)]
+mod tests {
+    use fast_glob::glob_match;
+
+    #[test]
+    fn patterns_match_as_in_a_shell() {
+        for (pattern, path, want) in [
+            ("/etc/*", "/etc/passwd", true),
+            ("/etc/*", "/etc/a/b", false),
+            ("/etc/**", "/etc/a/b", true),
+            ("**/x", "a/b/x", true),
+            ("/usr/lib/*-linux-*", "/usr/lib/x86_64-linux-gnu", true),
+            ("usr/lib/*-linux-*", "usr/lib/python3", false),
+            ("*.conf", "a.conf", true),
+            ("*.conf", "a.conf.bak", false),
+            ("[a-c]?", "bz", true),
+            ("[!a]", "a", false),
+            ("a*b*c", "aXbYbZc", true),
+            ("lib*", "lib64", true),
+            ("", "", true),
+        ] {
+            assert_eq!(glob_match(pattern, path), want, "{pattern} {path}");
+        }
+    }
+}

@@ -88,7 +88,7 @@ fn watch(watched: &Watched, report: BorrowedFd<'_>) -> Result<(), Errno> {
             Err(error) => return Err(error),
         }
     }
-    // Before it has changed its identity a process is not closed to its caller for long.
+    // A copy of a process that others may not look into is closed to its caller, too. Becoming the user closes it again.
     rustix::process::set_dumpable_behavior(DumpableBehavior::Dumpable)?;
     let own = rustix::process::pidfd_open(rustix::process::getpid(), PidfdFlags::empty())?;
     send(report, Message::Tracee, Some(own.as_fd()))?;

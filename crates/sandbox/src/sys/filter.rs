@@ -107,21 +107,8 @@ pub(crate) fn next_notification(listener: BorrowedFd<'_>) -> Result<Notification
 /// nothing that was read from it since the notification can be relied on.
 pub(crate) fn let_continue(listener: BorrowedFd<'_>, id: u64) -> Result<(), Errno> {
     #[allow(clippy::cast_possible_truncation)] // 1
-    let response = libc::seccomp_notif_resp {
-        id,
-        val: 0,
-        error: 0,
-        flags: libc::SECCOMP_USER_NOTIF_FLAG_CONTINUE as u32,
-    };
-    // SAFETY: the kernel reads the structure.
-    let result = unsafe {
-        libc::ioctl(
-            listener.as_raw_fd(),
-            libc::SECCOMP_IOCTL_NOTIF_SEND as _,
-            &raw const response,
-        )
-    };
-    checked(c_long::from(result)).map(drop)
+    let flags = libc::SECCOMP_USER_NOTIF_FLAG_CONTINUE as u32;
+    reply(listener, id, (0, 0), flags)
 }
 
 /// Answers a stopped call in the kernel's place. `ENOENT` as in [`let_continue`].
@@ -130,11 +117,24 @@ pub(crate) fn respond(
     id: u64,
     result: Result<i64, Errno>,
 ) -> Result<(), Errno> {
+    let result = match result {
+        Ok(value) => (value, 0),
+        Err(errno) => (0, -errno.raw_os_error()),
+    };
+    reply(listener, id, result, 0)
+}
+
+fn reply(
+    listener: BorrowedFd<'_>,
+    id: u64,
+    (val, error): (i64, i32),
+    flags: u32,
+) -> Result<(), Errno> {
     let response = libc::seccomp_notif_resp {
         id,
-        val: result.unwrap_or(0),
-        error: result.err().map_or(0, |errno| -errno.raw_os_error()),
-        flags: 0,
+        val,
+        error,
+        flags,
     };
     // SAFETY: the kernel reads the structure.
     let result = unsafe {

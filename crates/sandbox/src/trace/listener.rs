@@ -147,7 +147,7 @@ impl Tracing {
                 }
             }
             Calls::Tracee(process) => {
-                tracing::debug!("there can be no listener, tracing will be slow");
+                tracing::debug!("no listener, but ptrace: tracing will be slow");
                 let process = pid_of(process.as_fd()).map_err(failed)?;
                 let inspector = inspector()?;
                 let (begun, begins) = mpsc::channel();
