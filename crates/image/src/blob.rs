@@ -28,6 +28,18 @@ pub trait BlobSource: Send + Sync + std::fmt::Debug {
         Ok(None)
     }
 
+    /// Returns the digest of what a compressed blob contains, if that was found out before and the blob is where
+    /// nobody but us writes.
+    fn known(&self, descriptor: &Descriptor) -> Option<Digest> {
+        let _ = descriptor;
+        None
+    }
+
+    /// Notes for [`BlobSource::known`] what the digest of what a blob contains was found to be.
+    fn learn(&self, descriptor: &Descriptor, contained: Digest) {
+        let _ = (descriptor, contained);
+    }
+
     /// Returns the repository that the blob is in, where it is in a registry:
     /// that registry can then give it to another of its repositories.
     fn origin(&self, descriptor: &Descriptor) -> Option<Origin> {
@@ -68,12 +80,34 @@ impl Blobs {
         ))
     }
 
+    /// Opens a blob as [`Blobs::open`] does, but for one that this process has just written and hashed.
+    ///
+    /// # Errors
+    /// As [`BlobSource::open`].
+    pub(crate) fn open_plain(&self, descriptor: &Descriptor) -> Result<Box<dyn Read + Send>> {
+        match self.0.known(descriptor) {
+            Some(contained) if contained == descriptor.digest => self.0.open(descriptor),
+            _ => Ok(Box::new(self.open(descriptor)?)),
+        }
+    }
+
     /// Returns the blob as a range of a local file, unverified, where it is one.
     ///
     /// # Errors
     /// As [`BlobSource::open`].
     pub fn local(&self, descriptor: &Descriptor) -> Result<Option<FileSlice>> {
         self.0.local(descriptor)
+    }
+
+    /// Returns the digest of what a compressed blob contains, if that was found out before and nobody but us writes
+    /// where it is. Its bytes may since have been damaged: only its own checksums tell.
+    pub(crate) fn known(&self, descriptor: &Descriptor) -> Option<Digest> {
+        self.0.known(descriptor)
+    }
+
+    /// Notes what the digest of what a blob contains was found to be, where such notes are kept.
+    pub(crate) fn learn(&self, descriptor: &Descriptor, contained: Digest) {
+        self.0.learn(descriptor, contained);
     }
 
     /// Returns the repository that the blob is in, where it is in a registry.
@@ -143,6 +177,16 @@ impl BlobSource for Memory {
         match &self.rest {
             Some(rest) if !self.blobs.contains_key(&descriptor.digest) => rest.0.local(descriptor),
             _ => Ok(None),
+        }
+    }
+
+    fn known(&self, descriptor: &Descriptor) -> Option<Digest> {
+        self.rest.as_ref()?.known(descriptor)
+    }
+
+    fn learn(&self, descriptor: &Descriptor, contained: Digest) {
+        if let Some(rest) = &self.rest {
+            rest.learn(descriptor, contained);
         }
     }
 

@@ -7,7 +7,7 @@ use layer::codec::Codec;
 use layer::codec::gzip::ParallelGzip;
 use layer::write::TarWriter;
 
-use crate::blob::Blobs;
+use crate::blob::{BlobSource, Blobs};
 use crate::config::Config;
 use crate::digest::{Digest, HashingWriter};
 use crate::error::{Error, Result};
@@ -68,6 +68,7 @@ pub fn write_layer(
     })?;
     let (diff_id, unpacked) = plain.unwrap_or((digest, 0));
     let descriptor = Descriptor::new(MediaType::Layer(Family::Oci, Codec::Gzip), digest, size);
+    layout.learn(&descriptor, diff_id);
     Ok(NewLayer {
         descriptor,
         diff_id,

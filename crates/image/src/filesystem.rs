@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use crossbeam_channel::{Receiver, Sender, bounded};
+use layer::codec::Codec;
 use layer::read::{Member, TarReader};
 use layer::write::TarWriter;
 use layer::{Contents, FileSlice, Limits, Tree};
@@ -186,12 +187,14 @@ impl FileSystem {
             let merged = merge(&layers, receivers, tree, manner.snapshot);
             let mut slices: Vec<Option<FileSlice>> = vec![None; layers.len()];
             let mut packings: Vec<Option<Packing>> = vec![None; layers.len()];
+            let mut checked = vec![false; layers.len()];
             let mut failed: Option<(usize, Error)> = None;
             for (at, result) in results {
                 match result {
-                    Ok((slice, packing)) => {
-                        slices[at] = Some(slice);
-                        packings[at] = packing;
+                    Ok(read) => {
+                        slices[at] = Some(read.slice);
+                        packings[at] = read.packing;
+                        checked[at] = read.checked;
                     }
                     Err(error) if failed.as_ref().is_none_or(|(first, _)| at < *first) => {
                         failed = Some((at, error));
@@ -204,12 +207,11 @@ impl FileSystem {
                 // What was wrong with a layer matters more than that merging stopped.
                 (_, Some((_, error)), _) | (Err(error), None, _) => Err(error),
                 (Ok((tree, sizes, before)), None, Some(slices)) => {
-                    let unchecked = layers
-                        .iter()
-                        .zip(&slices)
-                        .filter(|_| manner.hashing == Hashing::Later);
-                    let unchecked = unchecked.map(|(layer, slice)| Layered {
-                        layer: layer.descriptor.digest,
+                    let unchecked = layers.iter().zip(&slices).zip(checked);
+                    let unchecked = unchecked.filter(|(_, checked)| !checked);
+                    let unchecked = unchecked.map(|((layer, slice), _)| Layered {
+                        descriptor: layer.descriptor.clone(),
+                        blobs: image.blobs().clone(),
                         diff_id: layer.diff_id,
                         slice: slice.clone(),
                     });
@@ -263,13 +265,21 @@ fn merge(
     Ok((tree, sizes, before))
 }
 
+/// A layer that was read.
+struct Unpacked {
+    slice: FileSlice,
+    packing: Option<Packing>,
+    /// Whether it is what its diff_id says.
+    checked: bool,
+}
+
 fn read_layer(
     image: &Image,
     layer: &Layer<'_>,
     options: LoadOptions<'_>,
     manner: Manner,
     members: &Sender<Vec<Member>>,
-) -> Result<(FileSlice, Option<Packing>)> {
+) -> Result<Unpacked> {
     let descriptor = layer.descriptor;
     let digest = descriptor.digest;
     if !matches!(descriptor.kind(), Some(MediaType::Layer(..))) {
@@ -290,21 +300,26 @@ fn read_layer(
         let source = io::Error::new(io::ErrorKind::InvalidData, mismatch);
         return Err(Error::Blob { digest, source });
     }
+    let known = image.blobs().known(descriptor) == Some(layer.diff_id);
     if descriptor.digest == layer.diff_id
         && let Some(slice) = local
     {
-        if manner.hashing != Hashing::All {
+        if known || manner.hashing != Hashing::All {
             let reader = TarReader::seekable(slice.reader(), layer.index, options.limits);
             index.send_all(reader)?;
             options.progress.advance(slice.len());
         } else {
             index.run(slice.reader())?;
         }
-        return Ok((slice, None));
+        return Ok(Unpacked {
+            slice,
+            packing: None,
+            checked: known || manner.hashing == Hashing::All,
+        });
     }
     let blob: Box<dyn Read + Send> = match local {
-        // What comes out is hashed later, which says more than the digest of what goes in.
-        Some(slice) if manner.hashing == Hashing::Later => Box::new(slice.reader()),
+        // What comes out is hashed later, or has been, which says more than the digest of what goes in.
+        Some(slice) if known || manner.hashing == Hashing::Later => Box::new(slice.reader()),
         _ => Box::new(image.blobs().open(descriptor)?),
     };
     let taken = Arc::new(AtomicU64::new(0));
@@ -312,21 +327,30 @@ fn read_layer(
         .map_err(|source| failed(digest, source))?;
     let spooled = options.spool.file()?;
     let copy = &spooled;
+    // A disk may have changed bytes since; each member of gzip has a checksum of its own (RFC 1952, 2.3.1).
+    let known = known && codec == Codec::Gzip;
+    let hashed = !known && manner.hashing != Hashing::Later;
     let (indexed, packing) = ahead::reading(inflated, &taken, |input| {
         let input = Tee { input, copy };
-        match manner.hashing {
-            Hashing::Later => index.read(input).map(drop),
-            Hashing::All | Hashing::Inflated => index.run(input),
+        match hashed {
+            true => index.run(input),
+            false => index.read(input).map(drop),
         }
     });
     indexed?;
+    if hashed {
+        image.blobs().learn(descriptor, layer.diff_id);
+    }
     let length = spooled
         .metadata()
         .map_err(Error::file("look at", options.spool.directory()))?
         .len();
     let slice = FileSlice::new(Arc::new(spooled), 0, length);
-    let packing = (codec != layer::codec::Codec::None).then_some(packing);
-    Ok((slice, packing))
+    Ok(Unpacked {
+        slice,
+        packing: (codec != Codec::None).then_some(packing),
+        checked: known || hashed,
+    })
 }
 
 /// What a reader found wrong with the blob underneath is said at the blob's level.

@@ -58,7 +58,7 @@ pub fn spool_layer(
 /// Layers in nameless files, and all other blobs from elsewhere.
 #[derive(Debug)]
 pub struct Spooled {
-    layers: BTreeMap<Digest, FileSlice>,
+    layers: BTreeMap<Digest, SpooledLayer>,
     rest: Blobs,
 }
 
@@ -67,7 +67,7 @@ impl Spooled {
     pub fn new<'a>(layers: impl IntoIterator<Item = &'a SpooledLayer>, rest: Blobs) -> Self {
         let layers = layers
             .into_iter()
-            .map(|layer| (layer.descriptor.digest, layer.slice.clone()))
+            .map(|layer| (layer.descriptor.digest, layer.clone()))
             .collect();
         Self { layers, rest }
     }
@@ -76,16 +76,27 @@ impl Spooled {
 impl BlobSource for Spooled {
     fn open(&self, descriptor: &Descriptor) -> Result<Box<dyn Read + Send>> {
         match self.layers.get(&descriptor.digest) {
-            Some(slice) => Ok(Box::new(slice.reader())),
+            Some(layer) => Ok(Box::new(layer.slice.reader())),
             None => self.rest.source().open(descriptor),
         }
     }
 
     fn local(&self, descriptor: &Descriptor) -> Result<Option<FileSlice>> {
         match self.layers.get(&descriptor.digest) {
-            Some(slice) => Ok(Some(slice.clone())),
+            Some(layer) => Ok(Some(layer.slice.clone())),
             None => self.rest.local(descriptor),
         }
+    }
+
+    fn known(&self, descriptor: &Descriptor) -> Option<Digest> {
+        match self.layers.get(&descriptor.digest) {
+            Some(layer) => Some(layer.diff_id), // computed when it was written
+            None => self.rest.known(descriptor),
+        }
+    }
+
+    fn learn(&self, descriptor: &Descriptor, contained: Digest) {
+        self.rest.learn(descriptor, contained);
     }
 
     fn origin(&self, descriptor: &Descriptor) -> Option<Origin> {

@@ -90,7 +90,7 @@ impl Store {
             Self::initialise(root)?;
         }
         Ok(Self {
-            layout: Layout::open(root)?,
+            layout: Layout::open(root)?.with_notes(root.join("cache")),
         })
     }
 
@@ -334,6 +334,9 @@ impl Store {
             let digest = format!("sha256:{name}").parse::<Digest>().ok();
             if !digest.is_some_and(|digest| needed.contains(&digest)) {
                 removed.bytes += remove_file(&path)?;
+                if let Some(note) = digest.and_then(|digest| self.layout.note(&digest)) {
+                    let _ = std::fs::remove_file(note); // few have one
+                }
                 removed.blobs.extend(digest);
             }
         }

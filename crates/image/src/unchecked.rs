@@ -5,9 +5,11 @@
 
 use layer::FileSlice;
 
+use crate::blob::Blobs;
 use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::filesystem::digest_of;
+use crate::manifest::Descriptor;
 
 /// Layers that were taken as they are. Nothing that was made of them may be kept before
 /// [`Unchecked::check`] has succeeded.
@@ -20,8 +22,10 @@ pub struct Unchecked {
 /// A layer that has not been hashed.
 #[derive(Debug)]
 pub(crate) struct Layered {
-    /// Digest of its blob, to tell it by.
-    pub(crate) layer: Digest,
+    /// Its blob.
+    pub(crate) descriptor: Descriptor,
+    /// Where the blob is.
+    pub(crate) blobs: Blobs,
     /// What the digest of its bytes should be.
     pub(crate) diff_id: Digest,
     /// Its bytes.
@@ -40,13 +44,9 @@ impl Unchecked {
     /// [`Error::DiffId`] for the first that is not what its digest says.
     pub fn check(&self) -> Result<()> {
         for unchecked in &self.layers {
-            let Layered {
-                layer,
-                diff_id: expected,
-                slice,
-            } = unchecked;
-            let (layer, expected) = (*layer, *expected);
-            let read = digest_of(slice.reader());
+            let layer = unchecked.descriptor.digest;
+            let expected = unchecked.diff_id;
+            let read = digest_of(unchecked.slice.reader());
             let (actual, _) = read.map_err(|source| Error::Blob {
                 digest: layer,
                 source,
@@ -58,6 +58,7 @@ impl Unchecked {
                     actual,
                 });
             }
+            unchecked.blobs.learn(&unchecked.descriptor, actual);
         }
         Ok(())
     }

@@ -124,6 +124,64 @@ fn shared_blobs_stay_until_the_last_image_goes() {
 }
 
 #[test]
+fn what_layers_contain_is_noted_and_believed_as_far_as_checksums_agree() {
+    let bench = Bench::new();
+    let [image, ..] = images(&bench);
+    let store = store(&bench);
+    store.add(&image, &name("one"), bench.context()).unwrap();
+    let stored = store
+        .find(&name("one"), &bench.platform)
+        .unwrap()
+        .expect("it was added");
+    let note = |layer: &image::Layer<'_>| {
+        let hex = layer.descriptor.digest.hex();
+        store.cache().join(format!("contains-{hex}"))
+    };
+    let notes = || -> Vec<Option<String>> {
+        let notes = stored.layers().map(|layer| note(&layer));
+        notes
+            .map(|note| std::fs::read_to_string(note).ok())
+            .collect()
+    };
+    let load = || {
+        let options = image::LoadOptions {
+            spool: &bench.spool,
+            limits: layer::Limits::default(),
+            threads: 2,
+            progress: &image::Silent,
+        };
+        image::FileSystem::load(&stored, options).map(drop)
+    };
+    assert_eq!(notes(), [None, None], "nobody has looked into them yet");
+    load().unwrap();
+    let found: Vec<Option<String>> = stored
+        .layers()
+        .map(|layer| Some(layer.diff_id.to_string()))
+        .collect();
+    assert_eq!(notes(), found);
+    load().unwrap();
+
+    // A note that says something else is not believed, and corrected.
+    let lower = stored.layers().next().unwrap();
+    let lie = image::Digest::of(b"a lie").to_string();
+    std::fs::write(note(&lower), lie).unwrap();
+    load().unwrap();
+    assert_eq!(notes(), found);
+
+    // Neither are bytes that have changed since.
+    let blob = store.layout().blob_path(&lower.descriptor.digest);
+    let mut bytes = std::fs::read(&blob).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    std::fs::write(&blob, bytes).unwrap();
+    let refused = load().unwrap_err();
+    assert!(matches!(refused, image::Error::Blob { .. }), "{refused}");
+
+    remove(&store, "one:latest");
+    assert_eq!(notes(), [None, None]);
+}
+
+#[test]
 fn an_image_that_lost_its_name_is_swept() {
     let bench = Bench::new();
     let [one, two, _] = images(&bench);

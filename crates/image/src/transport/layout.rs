@@ -48,9 +48,33 @@ pub(crate) struct Pending {
 #[derive(Debug, Clone)]
 pub struct Layout {
     root: PathBuf,
+    /// Where it is noted what compressed blobs contain, if nobody but us writes here.
+    notes: Option<PathBuf>,
 }
 
 impl Layout {
+    fn at(root: &Path) -> Self {
+        Self {
+            root: root.to_path_buf(),
+            notes: None,
+        }
+    }
+
+    /// Returns the same layout, which nobody but us writes. In directory `notes` it is noted what compressed blobs
+    /// contain.
+    pub(crate) fn with_notes(self, notes: PathBuf) -> Self {
+        Self {
+            notes: Some(notes),
+            ..self
+        }
+    }
+
+    /// Returns where it is noted what a blob contains.
+    pub(crate) fn note(&self, digest: &Digest) -> Option<PathBuf> {
+        let name = format!("contains-{}", digest.hex());
+        Some(self.notes.as_ref()?.join(name))
+    }
+
     /// Opens an existing layout.
     ///
     /// # Errors
@@ -63,9 +87,7 @@ impl Layout {
                 place: String::new(),
             });
         }
-        let layout = Self {
-            root: root.to_path_buf(),
-        };
+        let layout = Self::at(root);
         if !root.join("index.json").is_file() {
             let reason = "the directory has no index.json".to_owned();
             return Err(Error::Archive {
@@ -81,9 +103,7 @@ impl Layout {
     /// # Errors
     /// [`Error::Exists`] when the directory holds something else.
     pub fn create(root: &Path) -> Result<Self> {
-        let layout = Self {
-            root: root.to_path_buf(),
-        };
+        let layout = Self::at(root);
         if root.join("index.json").is_file() {
             return Ok(layout);
         }
@@ -105,9 +125,7 @@ impl Layout {
 
     /// Makes an empty layout, unless there is one; the caller holds the lock.
     pub(crate) fn initialise(root: &Path) -> Result<()> {
-        let layout = Self {
-            root: root.to_path_buf(),
-        };
+        let layout = Self::at(root);
         let blobs = layout.blobs();
         std::fs::create_dir_all(&blobs).map_err(Error::file("make", &blobs))?;
         if !root.join("index.json").exists() {
@@ -344,6 +362,30 @@ impl BlobSource for Layout {
         let length = file.metadata().map_err(Error::file("read", path))?.len();
         Ok(Some(FileSlice::new(Arc::new(file), 0, length)))
     }
+
+    fn known(&self, descriptor: &Descriptor) -> Option<Digest> {
+        let note = self.note(&descriptor.digest)?;
+        std::fs::read_to_string(note).ok()?.parse().ok()
+    }
+
+    /// Failing to is no failure: it is found out again.
+    fn learn(&self, descriptor: &Descriptor, contained: Digest) {
+        let Some(note) = self.note(&descriptor.digest) else {
+            return;
+        };
+        // Of what is not compressed its name says it all.
+        if contained == descriptor.digest || self.known(descriptor) == Some(contained) {
+            return;
+        }
+        let directory = note.parent().unwrap_or(Path::new("."));
+        let written = tempfile::NamedTempFile::new_in(directory).and_then(|mut file| {
+            file.write_all(contained.to_string().as_bytes())?;
+            Ok(file.persist(&note)?)
+        });
+        if let Err(error) = written {
+            tracing::debug!(%error, "cannot note what a blob contains");
+        }
+    }
 }
 
 fn open_blob(layout: &Layout, descriptor: &Descriptor) -> Result<File> {
@@ -416,6 +458,12 @@ pub(crate) fn write_blobs(
     }
     for blob in pending {
         layout.commit(blob)?;
+    }
+    for (layer, stored) in image.layers().zip(&layers) {
+        // The blob was made of the tar that this digest was verified of.
+        if crate::convert::is_plain(&layer) {
+            layout.learn(stored, layer.descriptor.digest);
+        }
     }
     layout.put_bytes(image.config().bytes())?;
     let manifest = crate::convert::to_oci(image, layers);
