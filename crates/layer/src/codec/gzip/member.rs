@@ -61,8 +61,12 @@ pub(super) fn unpacked_length(member: &[u8]) -> Option<usize> {
     (length <= LONGEST).then_some(length)
 }
 
-/// Inflates a member of a known length.
-pub(super) fn read(decompressor: &mut Decompressor, member: &[u8]) -> io::Result<Vec<u8>> {
+/// Inflates a member of a known length into `output`, whatever is there.
+pub(super) fn read(
+    decompressor: &mut Decompressor,
+    member: &[u8],
+    output: &mut Vec<u8>,
+) -> io::Result<()> {
     let broken =
         |what: &str| io::Error::new(io::ErrorKind::InvalidData, format!("corrupt gzip: {what}"));
     let unpacked = unpacked_length(member).ok_or_else(|| broken("a length is wrong"))?;
@@ -70,15 +74,15 @@ pub(super) fn read(decompressor: &mut Decompressor, member: &[u8]) -> io::Result
         .get(HEADER..)
         .and_then(|rest| rest.split_last_chunk::<TRAILER>())
         .ok_or_else(|| broken("a length is wrong"))?;
-    let mut output = vec![0; unpacked];
+    output.resize(unpacked, 0);
     let written = decompressor
-        .deflate_decompress(body, &mut output)
+        .deflate_decompress(body, output)
         .map_err(|error| broken(&error.to_string()))?;
     let wanted = trailer.first_chunk::<4>().copied();
-    if written != unpacked || wanted != Some(checksum(&output).to_le_bytes()) {
+    if written != unpacked || wanted != Some(checksum(output).to_le_bytes()) {
         return Err(broken("the checksum of a member is another"));
     }
-    Ok(output)
+    Ok(())
 }
 
 fn checksum(bytes: &[u8]) -> u32 {

@@ -19,14 +19,23 @@ const MOST_THREADS: usize = 4;
 /// Members that were read and are being inflated.
 struct Job {
     member: Vec<u8>,
-    done: Sender<io::Result<Vec<u8>>>,
+    /// Filled with what the member contains. A fresh one costs the kernel 256 page faults for a megabyte.
+    output: Vec<u8>,
+    done: Sender<io::Result<Inflated>>,
+}
+
+/// A member that was inflated.
+struct Inflated {
+    bytes: Vec<u8>,
+    /// The buffer that it came in, to be filled again.
+    member: Vec<u8>,
 }
 
 /// A member under way.
 struct InFlight {
     /// Its length, compressed.
     length: u64,
-    inflated: Receiver<io::Result<Vec<u8>>>,
+    inflated: Receiver<io::Result<Inflated>>,
 }
 
 /// What was read and belongs before the rest of the input.
@@ -44,6 +53,9 @@ enum Source<R> {
 pub(in crate::codec) struct Members<R> {
     source: Source<R>,
     in_flight: VecDeque<InFlight>,
+    /// Buffers to be filled again: of members, and of what they contain.
+    spare_input: Vec<Vec<u8>>,
+    spare_output: Vec<Vec<u8>>,
     jobs: Sender<Job>,
     queue: Receiver<Job>,
     workers: usize,
@@ -66,6 +78,8 @@ impl<R: BufRead> Members<R> {
         Self {
             source: Source::Members(input),
             in_flight: VecDeque::new(),
+            spare_input: Vec::new(),
+            spare_output: Vec::new(),
             jobs,
             queue,
             workers: 0,
@@ -83,7 +97,8 @@ impl<R: BufRead> Members<R> {
         while self.in_flight.len() < 2 * self.threads
             && let Source::Members(input) = &mut self.source
         {
-            let mut read = Vec::new();
+            let mut read = self.spare_input.pop().unwrap_or_default();
+            read.clear();
             read_up_to(input, member::HEADER, &mut read)?;
             let length = member::length(&read);
             if let Some(length) = length {
@@ -117,8 +132,14 @@ impl<R: BufRead> Members<R> {
         }
         let (done, inflated) = bounded(1);
         let length = member.len() as u64;
+        let output = self.spare_output.pop().unwrap_or_default();
+        let job = Job {
+            member,
+            output,
+            done,
+        };
         let gone = |_| io::Error::other("the inflating threads are gone");
-        self.jobs.send(Job { member, done }).map_err(gone)?;
+        self.jobs.send(job).map_err(gone)?;
         self.in_flight.push_back(InFlight { length, inflated });
         Ok(())
     }
@@ -144,7 +165,10 @@ impl<R: BufRead> Read for Members<R> {
                 };
             };
             let gone = |_| io::Error::other("an inflating thread is gone");
-            self.current = next.inflated.recv().map_err(gone)??;
+            let inflated = next.inflated.recv().map_err(gone)??;
+            let given = std::mem::replace(&mut self.current, inflated.bytes);
+            self.spare_output.push(given);
+            self.spare_input.push(inflated.member);
             self.before += self.length;
             self.length = next.length;
             self.given = 0;
@@ -168,8 +192,18 @@ fn read_up_to(input: &mut impl Read, length: usize, into: &mut Vec<u8>) -> io::R
 
 fn work(queue: &Receiver<Job>) {
     let mut decompressor = Decompressor::new();
-    for Job { member, done } in queue {
-        if done.send(member::read(&mut decompressor, &member)).is_err() {
+    for job in queue {
+        let Job {
+            member,
+            mut output,
+            done,
+        } = job;
+        let inflated = member::read(&mut decompressor, &member, &mut output);
+        let bytes = output;
+        if done
+            .send(inflated.map(|()| Inflated { bytes, member }))
+            .is_err()
+        {
             return; // the reader was dropped: nobody wants the rest
         }
     }
