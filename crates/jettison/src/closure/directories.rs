@@ -4,6 +4,9 @@
 //! one that names `/usr/lib` says nothing. The directories that everybody shares
 //! are those of the Filesystem Hierarchy Standard 3.0, and Debian's multiarch ones.
 
+use std::collections::HashSet;
+use std::sync::LazyLock;
+
 use fast_glob::glob_match;
 use layer::{NodeId, Tree};
 
@@ -130,12 +133,22 @@ const SHARED: &[&str] = &[
     "usr/share/dbus-1",
 ];
 
+/// [`SHARED`] without patterns: nearly every file is looked up, and most of the list are names.
+static NAMES: LazyLock<HashSet<&[u8]>> = LazyLock::new(|| {
+    let all = SHARED.iter().map(|path| path.as_bytes());
+    all.filter(|path| !path.contains(&b'*')).collect()
+});
+
+/// The patterns of [`SHARED`].
+static PATTERNS: LazyLock<Vec<&[u8]>> = LazyLock::new(|| {
+    let all = SHARED.iter().map(|path| path.as_bytes());
+    all.filter(|path| path.contains(&b'*')).collect()
+});
+
 /// Returns whether a directory belongs to everybody.
 pub(super) fn is_shared(tree: &Tree, directory: NodeId) -> bool {
     let path = tree.path(directory);
-    SHARED
-        .iter()
-        .any(|pattern| glob_match(pattern.as_bytes(), &path))
+    NAMES.contains(&*path) || PATTERNS.iter().any(|pattern| glob_match(pattern, &path))
 }
 
 #[cfg(test)]

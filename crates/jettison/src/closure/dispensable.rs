@@ -15,27 +15,25 @@ const ACCELERATORS: &[&str] = &["_PG_jit_provider_init"];
 /// Longest plug-in that is searched for the functions in [`ACCELERATORS`].
 const LONGEST_PLUGIN: u64 = 16 << 20;
 
-/// Drivers of graphics hardware: Mesa's DRI (Mesa documentation, "Environment Variables",
-/// `LIBGL_DRIVERS_PATH`), VA-API (libva, `LIBVA_DRIVERS_PATH`) and VDPAU. They work on a device of the host, which
-/// runs of the image in a sandbox do not have, or for a display server.
-const GRAPHICS_DRIVERS: &[&str] = &[
-    "usr/lib/*/dri/*",
-    "usr/lib/dri/*",
-    "usr/lib64/dri/*",
-    "usr/lib/*/vdpau/*",
-    "usr/lib/vdpau/*",
-    "usr/lib64/vdpau/*",
-];
+/// Directories of drivers of graphics hardware, below that of libraries: Mesa's DRI (Mesa documentation,
+/// "Environment Variables", `LIBGL_DRIVERS_PATH`), VA-API (libva, `LIBVA_DRIVERS_PATH`) and VDPAU. They work on a
+/// device of the host, which runs of the image in a sandbox do not have, or for a display server.
+const GRAPHICS_DRIVERS: &[&[u8]] = &[b"dri", b"vdpau"];
 
 /// Servers of X.Org (Xserver(1), Xvfb(1), Xwayland(1)) and others that are built from them: with one of them in
 /// the image Mesa renders without hardware.
 const DISPLAY_SERVERS: &[&str] = &["Xorg", "Xvfb", "Xwayland", "Xephyr", "Xvnc", "Xtigervnc"];
 
 fn is_idle_driver(collector: &Collector<'_>, node: NodeId) -> bool {
-    let path = collector.tree().path(node);
-    let is_driver = GRAPHICS_DRIVERS
+    let tree = collector.tree();
+    let directory = tree.parent(node);
+    if !GRAPHICS_DRIVERS.contains(&tree.name(directory)) {
+        return false;
+    }
+    let libraries = tree.absolute(tree.parent(directory));
+    let is_driver = LIBRARY_DIRECTORIES
         .iter()
-        .any(|place| fast_glob::glob_match(place.as_bytes(), &path));
+        .any(|path| path.as_bytes() == libraries);
     let serves = |name: &&str| collector.find_command(name.as_bytes()).is_some();
     is_driver && !DISPLAY_SERVERS.iter().any(serves)
 }
