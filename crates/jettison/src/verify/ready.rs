@@ -1,5 +1,6 @@
 //! Waiting until a container can be asked something.
 
+use std::ops::RangeInclusive;
 use std::time::{Duration, Instant};
 
 use sandbox::ExitStatus;
@@ -72,6 +73,9 @@ pub(super) fn wait(side: &mut Side, conditions: &Conditions<'_>) -> Result<Ready
         }
         let mut ports = listening(running);
         ports.retain(|port| !side.companions.have(*port));
+        if let Some(original) = conditions.reference {
+            ports = called_as(&original.ports, &ports, conditions.exposed);
+        }
         if ports != seen.0 {
             seen = (ports, Instant::now());
         }
@@ -197,6 +201,31 @@ impl Observed<'_> {
     }
 }
 
+/// Ports that the kernel gives to who asks for any (ip(7), `ip_local_port_range`; its default).
+const EPHEMERAL: RangeInclusive<u16> = 32768..=60999;
+
+/// Returns the ports that listen under the numbers that they had in the original. One that the kernel chose has another
+/// number in every container: where the original has one that is missing here, and here is one that the original does not
+/// have, it is the same. What an image exposes is not chosen by the kernel.
+fn called_as(original: &[u16], ports: &[u16], exposed: &[u16]) -> Vec<u16> {
+    let chosen = |port: &&u16| EPHEMERAL.contains(*port) && !exposed.contains(*port);
+    let mut others = ports
+        .iter()
+        .filter(chosen)
+        .filter(|port| !original.contains(port));
+    let mut called: Vec<u16> = ports.to_vec();
+    for missing in original.iter().filter(chosen) {
+        if ports.contains(missing) {
+            continue;
+        }
+        let Some(other) = others.next() else { break };
+        called.retain(|port| port != other);
+        called.push(*missing);
+    }
+    called.sort_unstable();
+    called
+}
+
 /// Returns the TCP ports that listen in a container, sorted.
 pub(super) fn listening(running: &Running) -> Vec<u16> {
     let addresses = running.container.listening_tcp_ports();
@@ -209,4 +238,27 @@ pub(super) fn listening(running: &Running) -> Vec<u16> {
     ports.sort_unstable();
     ports.dedup();
     ports
+}
+
+#[cfg(test)]
+mod tests {
+    use super::called_as;
+
+    #[test]
+    fn ports_that_the_kernel_chose_have_the_number_of_the_original() {
+        let original = [4369, 8080, 41419];
+        assert_eq!(
+            called_as(&original, &[4369, 8080, 38755], &[8080]),
+            original
+        );
+        assert_eq!(called_as(&original, &original, &[8080]), original);
+        // Nothing is there for one that is missing, or what is there is known by its number.
+        assert_eq!(called_as(&original, &[4369, 8080], &[8080]), [4369, 8080]);
+        assert_eq!(called_as(&original, &[4369, 9000], &[]), [4369, 9000]);
+        let exposed = [4369, 8080, 50051];
+        assert_eq!(called_as(&exposed, &[8080, 40000], &[50051]), [8080, 40000]);
+        // One more than the original has stays what it is.
+        let more = [8080, 38755, 39000];
+        assert_eq!(called_as(&[8080, 41419], &more, &[]), [8080, 39000, 41419]);
+    }
 }
