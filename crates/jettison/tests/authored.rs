@@ -103,6 +103,34 @@ fn the_interpreter_of_a_copied_script_that_can_be_executed_stays() {
 }
 
 #[test]
+fn what_was_copied_is_the_authors_though_its_mode_was_changed_afterwards() {
+    let installed = Builder::new().executable("usr/bin/app", program().build());
+    let script = "#!/bin/sh\nexec app --all\n";
+    let kept = kept_of(
+        &[
+            ("/bin/sh -c apt-get install -y app", installed),
+            (
+                "COPY alarm /usr/local/bin",
+                Builder::new().file("usr/local/bin/alarm", script),
+            ),
+            (
+                "/bin/sh -c chmod +x /usr/local/bin/alarm",
+                Builder::new().executable("usr/local/bin/alarm", script),
+            ),
+            (
+                "/bin/sh -c make-report",
+                Builder::new().executable("usr/local/bin/made", "#!/bin/sh\nother\n"),
+            ),
+        ],
+        r#"{"Cmd":["/bin/sh"]}"#,
+    );
+    assert_eq!(
+        kept,
+        "/bin/sh entrypoint\n/usr/bin/app script-command\n/usr/local/bin/alarm application\n"
+    );
+}
+
+#[test]
 fn a_layer_that_brings_a_system_is_no_application() {
     let system = Builder::new()
         .executable("bin/sh", program().build())

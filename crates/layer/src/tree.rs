@@ -74,6 +74,8 @@ struct Node {
     name_length: u16,
     /// Index of the layer that last made or changed this name.
     layer: u16,
+    /// Index of the layer that first brought the file of this name.
+    since: u16,
     /// The node was unlinked; it stays in its parent's list until a walk passes it.
     removed: bool,
     parent: u32,
@@ -128,6 +130,7 @@ impl Tree {
             name: 0,
             name_length: 0,
             layer: 0,
+            since: 0,
             removed: false,
             parent: 0,
             inode: 0,
@@ -267,6 +270,12 @@ impl Tree {
         self.nodes[node.0 as usize].layer.into()
     }
 
+    /// Returns the index of the layer that first brought a file of this name, which those above it have at most
+    /// replaced: a container that changes a mode copies the whole file to its own layer.
+    pub fn since(&self, node: NodeId) -> u32 {
+        self.nodes[node.0 as usize].since.into()
+    }
+
     /// Returns all attributes of the node.
     pub fn metadata(&self, node: NodeId) -> Metadata {
         let inode = self.of(node);
@@ -326,6 +335,7 @@ impl Tree {
             name: name_offset,
             name_length: name.len() as u16,
             layer: layer as u16,
+            since: layer as u16,
             removed: false,
             parent: directory.0,
             inode,

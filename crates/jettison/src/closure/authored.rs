@@ -71,8 +71,14 @@ pub(super) fn add(collector: &mut Collector<'_>) {
     }
     let tree = collector.tree();
     for node in tree.walk(tree.root()) {
-        let layer = tree.layer(node) as usize;
-        let origin = origins.get(layer).copied().unwrap_or(Origin::Unknown);
+        let of = |layer: usize| origins.get(layer).copied().unwrap_or(Origin::Unknown);
+        // `RUN chmod` copies what COPY brought to another layer.
+        let layers_of = [tree.since(node), tree.layer(node)].map(|layer| layer as usize);
+        let copied = layers_of
+            .into_iter()
+            .find(|layer| of(*layer) == Origin::Copied);
+        let layer = copied.unwrap_or(layers_of[1]);
+        let origin = of(layer);
         if origin == Origin::Unknown || !is_of_application(collector, node, origin) {
             continue;
         }
@@ -147,14 +153,14 @@ fn systems(collector: &Collector<'_>) -> HashSet<u32> {
     ]
     .iter()
     .filter_map(|path| tree.lookup(path.as_bytes()))
-    .map(|node| tree.layer(node))
+    .flat_map(|node| [tree.since(node), tree.layer(node)])
     .collect();
     for id in &collector.base {
         let files = packages.files(*id).iter();
         found.extend(
             files
                 .filter(|node| !tree.is_directory(**node))
-                .map(|node| tree.layer(*node)),
+                .flat_map(|node| [tree.since(*node), tree.layer(*node)]),
         );
     }
     found

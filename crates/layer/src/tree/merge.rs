@@ -77,6 +77,9 @@ impl Tree {
         }
         let inode = self.add_inode(kind, entry.metadata);
         let node = self.link(layer, parent, name, inode)?;
+        if let Some(old) = old.filter(|old| self.content(*old).is_some()) {
+            self.nodes[node.index()].since = self.nodes[old.index()].since;
+        }
         self.record_replacement(old, node);
         Ok(())
     }
