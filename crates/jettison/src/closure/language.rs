@@ -7,6 +7,7 @@
 //! better, the general rule of [`super::runtime`] keeps all of its modules.
 
 mod application;
+mod erlang;
 pub(super) mod jvm;
 mod lua;
 mod named;
@@ -108,7 +109,7 @@ const LANGUAGES: &[&dyn Language] = &[
     &General(&["R_LIBS_USER"]),
     &General(&["TCLLIBPATH"]),
     &General(&["GUILE_LOAD_PATH"]),
-    &General(&["ERL_LIBS"]),
+    &erlang::Erlang,
     &General(&["OCTAVE_PATH"]),
 ];
 

@@ -18,8 +18,7 @@ pub(super) fn examine(
         return Ok(());
     };
     if !collector.is_kept_for_certain(node) {
-        let authored = collector.graph.reason(node).map(|edge| edge.evidence);
-        if authored == Some(Evidence::Authored)
+        if may_be_run(collector, node)
             && let Some(dialect) = Dialect::of(&shebang.program())
         {
             offer_commands(collector, node, dialect)?;
@@ -111,8 +110,19 @@ pub(super) fn examine_part(collector: &mut Collector<'_>, node: NodeId) -> Resul
     Ok(true)
 }
 
-/// The author's script may be run by something that finds it by itself, such as a hook: commands
-/// that cost next to nothing stay with it.
+/// Returns whether a script that came along may be run by something that finds it by itself: the author's, as a hook, or
+/// one that PATH leads to.
+fn may_be_run(collector: &Collector<'_>, node: NodeId) -> bool {
+    let reason = collector.graph.reason(node);
+    let authored = reason.is_some_and(|edge| edge.evidence == Evidence::Authored);
+    let name = collector.tree().name(node);
+    authored
+        || collector
+            .find_command(name)
+            .is_some_and(|(_, found)| found.node == node)
+}
+
+/// Commands that cost next to nothing stay with a script that may be run.
 fn offer_commands(
     collector: &mut Collector<'_>,
     node: NodeId,

@@ -89,6 +89,26 @@ pub(super) fn examine(
     Ok(())
 }
 
+/// Keeps the programs that a literal of compiled code names which starts programs: all of a command line, which begins
+/// with a program of the image, if the code is the application's `own`; of other code those that somebody installed by
+/// name.
+pub(super) fn keep_literal(collector: &mut Collector<'_>, node: NodeId, literal: &[u8], own: bool) {
+    let words = literal.split(|b| b" |&;()$\t\n".contains(b));
+    let mut words = words.filter(|word| !word.is_empty());
+    let Some(first) = words.next() else { return };
+    if !own && !collector.asked_for(first) {
+        return;
+    }
+    let may_be = is_command(first) || first.starts_with(b"/");
+    if !may_be || collector.find_command(first).is_none() {
+        return;
+    }
+    keep(collector, node, first);
+    for word in words.filter(|word| is_command(word)) {
+        keep(collector, node, word);
+    }
+}
+
 fn keep(collector: &mut Collector<'_>, node: NodeId, word: &[u8]) {
     let detail = String::from_utf8_lossy(word).into_owned();
     let caller = Caller {

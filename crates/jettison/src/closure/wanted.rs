@@ -65,9 +65,17 @@ pub(super) fn is_version_control(name: &[u8]) -> bool {
     [&b".git"[..], b".svn", b".hg"].contains(&name)
 }
 
+/// Where Guile's compiled modules are, which are called like sources of Go (Guile manual, "Compilation"; of the
+/// site and of users, "Load Paths").
+const GUILE_CACHES: &[&[u8]] = &[b"ccache", b"site-ccache"];
+
 /// Source of languages that are compiled ahead of time: their programs carry its
 /// path in debugging information, and never open it.
 pub(super) fn is_compiled_source(path: &[u8]) -> bool {
+    let mut above = path.split(|b| *b == b'/');
+    if path.ends_with(b".go") && above.any(|name| GUILE_CACHES.contains(&name)) {
+        return false;
+    }
     let endings = [
         ".c", ".cc", ".cpp", ".cxx", ".h", ".hh", ".hpp", ".go", ".rs", ".s", ".S", ".o", ".a",
     ];

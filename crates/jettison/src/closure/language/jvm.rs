@@ -3,16 +3,17 @@
 //! A run time is a directory with `lib/modules`, an image of all modules in one file
 //! (JEP 220, "Run-time image structure"); it stays whole, since classes are found by name. Beside it
 //! lie files of which it is known who reads them. Whether one of those readers could run,
-//! the classes of the application say ([`archive`]).
+//! the classes of the application say ([`archive`]), and which programs they start ([`constants`]).
 
 mod archive;
+mod constants;
 
 use layer::{NodeId, Tree};
 
 use super::Language;
 use crate::closure::collector::Collector;
-use crate::closure::{Edge, Error, Evidence};
-use archive::Uses;
+use crate::closure::{Edge, Error, Evidence, spoken};
+use archive::{Said, Uses};
 
 /// Who reads a file of the run time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,9 +73,18 @@ impl Language for Jvm {
             return Ok(false);
         }
         let bytes = collector.read(node, archive::LARGEST)?;
-        match is_class {
-            true => collector.jvm.uses.add_class(&bytes),
-            false => collector.jvm.uses.add_archive(&bytes),
+        let said = match is_class {
+            true => Said::by_class(&bytes),
+            false => Said::by_archive(&bytes),
+        };
+        collector.jvm.uses.windows |= said.uses.windows;
+        collector.jvm.uses.compiler |= said.uses.compiler;
+        let own = collector.is_own(node);
+        for literal in &said.literals {
+            spoken::keep_literal(collector, node, literal, own);
+        }
+        for literal in &said.of_libraries {
+            spoken::keep_literal(collector, node, literal, false);
         }
         Ok(true)
     }

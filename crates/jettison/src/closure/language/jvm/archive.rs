@@ -4,9 +4,12 @@
 //! as applications in one file have them, are opened too. What is damaged or
 //! larger than [`LARGEST`] counts as naming everything.
 
+use std::collections::BTreeSet;
 use std::io::Read;
 
 use memchr::memmem;
+
+use super::constants;
 
 /// Bytes of an archive or a class that are looked at.
 pub(super) const LARGEST: u64 = 512 << 20;
@@ -44,20 +47,48 @@ impl Uses {
         windows: true,
         compiler: true,
     };
+}
 
-    pub(super) fn add_class(&mut self, bytes: &[u8]) {
+/// What a class or an archive of classes says.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Said {
+    pub(super) uses: Uses,
+    /// Literals of classes that start programs.
+    pub(super) literals: BTreeSet<Vec<u8>>,
+    /// Those of archives within the archive: of libraries that the application brings along.
+    pub(super) of_libraries: BTreeSet<Vec<u8>>,
+}
+
+impl Said {
+    /// Reads a class.
+    pub(super) fn by_class(bytes: &[u8]) -> Self {
+        let mut said = Self::default();
+        said.add_class(bytes, 0);
+        said
+    }
+
+    /// Reads an archive of classes.
+    pub(super) fn by_archive(bytes: &[u8]) -> Self {
+        let mut said = Self::default();
+        if said.add_members(bytes, 0).is_none() {
+            said.uses = Uses::ALL;
+        }
+        said
+    }
+
+    fn add_class(&mut self, bytes: &[u8], depth: usize) {
         let names = |list: &[&str]| {
             list.iter()
                 .any(|name| memmem::find(bytes, name.as_bytes()).is_some())
         };
-        self.windows = self.windows || names(WINDOWS);
-        self.compiler = self.compiler || names(COMPILER);
-    }
-
-    pub(super) fn add_archive(&mut self, bytes: &[u8]) {
-        if self.add_members(bytes, 0).is_none() {
-            *self = Self::ALL;
-        }
+        self.uses.windows = self.uses.windows || names(WINDOWS);
+        self.uses.compiler = self.uses.compiler || names(COMPILER);
+        let literals = match depth {
+            0 => &mut self.literals,
+            _ => &mut self.of_libraries,
+        };
+        let said = constants::of_class_that_starts(bytes);
+        literals.extend(said.into_iter().map(<[u8]>::to_vec));
     }
 
     fn add_members(&mut self, bytes: &[u8], depth: usize) -> Option<()> {
@@ -67,9 +98,6 @@ impl Uses {
         let entries = short(bytes, end + 10)?;
         let mut at = long(bytes, end + 16)? as usize;
         for _ in 0..entries {
-            if *self == Self::ALL {
-                break;
-            }
             if bytes.get(at..at + 4)? != b"PK\x01\x02" {
                 return None;
             }
@@ -106,7 +134,7 @@ impl Uses {
             };
             match is_archive {
                 true => self.add_members(&member, depth + 1)?,
-                false => self.add_class(&member),
+                false => self.add_class(&member, depth),
             }
         }
         Some(())
@@ -123,37 +151,51 @@ fn long(bytes: &[u8], at: usize) -> Option<u32> {
 
 #[cfg(test)]
 mod tests {
-    use super::Uses;
+    use std::collections::BTreeSet;
+
+    use super::super::constants::tests::class;
+    use super::{Said, Uses};
 
     #[test]
     fn a_class_names_what_it_uses() {
-        let mut uses = Uses::default();
-        uses.add_class(b"\xca\xfe\xba\xbe..java/lang/String");
-        assert_eq!(uses, Uses::default());
-        uses.add_class(b"\xca\xfe\xba\xbe..javax/tools/ToolProvider");
-        assert_eq!((uses.compiler, uses.windows), (true, false));
-        uses.add_class(b"\xca\xfe\xba\xbe..java/awt/Frame");
-        assert_eq!(uses, Uses::ALL);
+        let uses = |bytes: &[u8]| Said::by_class(bytes).uses;
+        assert_eq!(uses(b"\xca\xfe\xba\xbe..java/lang/String"), Uses::default());
+        let compiles = uses(b"\xca\xfe\xba\xbe..javax/tools/ToolProvider");
+        assert_eq!((compiles.compiler, compiles.windows), (true, false));
+        let shows = uses(b"\xca\xfe\xba\xbe..java/awt/Frame");
+        assert_eq!((shows.compiler, shows.windows), (false, true));
     }
 
     #[test]
     fn archives_are_opened_in_archives() {
         let inner = zip("a/B.class", b"...javax/tools/Tool...");
-        let outer = zip("lib/inner.jar", &inner);
-        let mut uses = Uses::default();
-        uses.add_archive(&outer);
+        let uses = Said::by_archive(&zip("lib/inner.jar", &inner)).uses;
         assert_eq!((uses.compiler, uses.windows), (true, false));
+    }
+
+    #[test]
+    fn literals_of_libraries_are_told_from_those_of_the_application() {
+        let class = class(&["java/lang/ProcessBuilder"], &["date"]);
+        let own = zip("a/B.class", &class);
+        let date = || BTreeSet::from([b"date".to_vec()]);
+        let expected = Said {
+            literals: date(),
+            ..Said::default()
+        };
+        assert_eq!(Said::by_archive(&own), expected);
+        let expected = Said {
+            of_libraries: date(),
+            ..Said::default()
+        };
+        assert_eq!(Said::by_archive(&zip("lib/own.jar", &own)), expected);
     }
 
     #[test]
     fn a_damaged_archive_may_name_anything() {
         let mut whole = zip("a/B.class", b"nothing");
-        let mut uses = Uses::default();
-        uses.add_archive(&whole);
-        assert_eq!(uses, Uses::default());
+        assert_eq!(Said::by_archive(&whole), Said::default());
         whole.truncate(whole.len() - 8);
-        uses.add_archive(&whole);
-        assert_eq!(uses, Uses::ALL);
+        assert_eq!(Said::by_archive(&whole).uses, Uses::ALL);
     }
 
     /// An archive with one member, stored.

@@ -1,0 +1,95 @@
+//! Programs that compiled code and scripts of packages name, and files that are not what their ending says.
+
+mod kept;
+
+use jettison::closure::Options;
+use kept::{base, program};
+use testkit::tree::Builder;
+
+fn kept(image: &Builder, json: &str) -> String {
+    kept::kept(vec![image.tar()], &[], json, &Options::default()).expect("the image can be slimmed")
+}
+
+/// Tools, which a package database makes those of the system, and not the user's.
+fn tools() -> Builder {
+    base()
+        .executable("usr/bin/sort", program().build())
+        .executable("usr/bin/date", program().build())
+        .executable("usr/bin/vi", program().build())
+        .file(
+            "var/lib/dpkg/status",
+            "Package: coreutils\nEssential: yes\nStatus: install ok installed\n\
+             Architecture: amd64\nVersion: 1\n\n\
+             Package: app\nStatus: install ok installed\nArchitecture: amd64\nVersion: 1\n\n",
+        )
+        .file(
+            "var/lib/dpkg/info/coreutils.list",
+            "/bin/sh\n/usr/bin/sort\n/usr/bin/date\n/usr/bin/vi\n",
+        )
+}
+
+/// The constant pool of a class: its names, and a literal.
+fn class(name: &str, literal: &str) -> Vec<u8> {
+    let text = |text: &str| [&[1, 0, text.len() as u8], text.as_bytes()].concat();
+    let pool = [text(name), text(literal), vec![8, 0, 2]].concat();
+    [&b"\xca\xfe\xba\xbe\0\0\0\x3d\0\x04"[..], &pool].concat()
+}
+
+#[test]
+fn classes_name_what_they_start() {
+    let image = |name: &str| {
+        tools()
+            .executable(
+                "usr/bin/java",
+                program().data(b"\0JDK_JAVA_OPTIONS\0").build(),
+            )
+            .file("app/Main.class", class(name, "date -u; sort"))
+    };
+    let config = r#"{"Cmd":["java","-cp","/app","Main"],"WorkingDir":"/app"}"#;
+    let rest = "/app/Main.class application\n";
+    assert_eq!(
+        kept(&image("java/lang/ProcessBuilder"), config),
+        format!("{rest}/usr/bin/date spawn\n/usr/bin/java entrypoint\n/usr/bin/sort spawn\n")
+    );
+    assert_eq!(
+        kept(&image("java/lang/Object"), config),
+        format!("{rest}/usr/bin/java entrypoint\n")
+    );
+}
+
+#[test]
+fn a_script_of_a_package_that_path_leads_to_may_be_run() {
+    let image = tools()
+        .executable("usr/bin/app", program().build())
+        .executable("usr/bin/make-font", "#!/bin/sh\nsort\n")
+        .executable("usr/lib/app/install", "#!/bin/sh\nvi\n")
+        .file(
+            "var/lib/dpkg/info/app.list",
+            "/usr/bin/app\n/usr/bin/make-font\n/usr/lib/app/install\n",
+        );
+    assert_eq!(
+        kept(&image, r#"{"Cmd":["/bin/sh","-c","app"]}"#),
+        "/bin/sh entrypoint\n/usr/bin/app entrypoint\n/usr/bin/make-font package\n\
+         /usr/bin/sort spawn\n/usr/lib/app/install package\n"
+    );
+}
+
+#[test]
+fn modules_of_guile_are_no_sources_of_go() {
+    let modules = "usr/lib/guile/3.0/ccache/ice-9/boot-9.go";
+    let image = tools()
+        .executable(
+            "usr/bin/guile",
+            program().data(b"\0GUILE_LOAD_PATH\0").build(),
+        )
+        .file(modules, "x")
+        .file("usr/lib/guile/3.0/main.go", "package main")
+        .file(
+            "var/lib/dpkg/info/app.list",
+            format!("/usr/bin/guile\n/{modules}\n/usr/lib/guile/3.0/main.go\n"),
+        );
+    assert_eq!(
+        kept(&image, r#"{"Cmd":["guile"]}"#),
+        format!("/usr/bin/guile entrypoint\n/{modules} package\n")
+    );
+}
