@@ -17,6 +17,7 @@
 //! Nothing of the image is run here. No rule asks for the name of a program; rules
 //! state facts of a library or a language, true for all who use it.
 
+mod accounts;
 mod authored;
 mod collector;
 mod command;

@@ -1,53 +1,105 @@
-//! Programs that log users in, and the shells that they start.
+//! Programs that log users in, the shells that they start, and what users run there.
 
 use layer::NodeId;
 
+use super::accounts::{self, Account};
 use super::collector::Collector;
-use super::{Error, Evidence};
+use super::command::{Caller, DEFAULT_PATH};
+use super::{Evidence, own, system};
 use crate::elf::Object;
-
-/// Users of the system have lower numbers, and are not logged in (login.defs(5), `UID_MIN`).
-const FIRST_USER: u32 = 1000;
-/// Larger ones stand for nobody (Debian policy 9.2.2).
-const LAST_USER: u32 = 59_999;
 
 /// Returns whether an object logs users in: it asks for passwords (pam(3), getspnam(3)), takes on the groups of a
 /// user (initgroups(3)), and starts programs.
 fn logs_in(object: &Object) -> bool {
-    let any = |names: &[&str]| {
-        let mut names = names.iter();
-        names.any(|name| object.imports.contains(name.as_bytes()))
-    };
     object.interpreter.is_some()
-        && any(&["pam_start", "getspnam", "getspnam_r"])
-        && any(&["initgroups", "setusercontext"])
-        && any(&["execve", "execv", "execl", "execle", "execvp", "execlp"])
+        && imports_any(object, &["pam_start", "getspnam", "getspnam_r"])
+        && imports_any(object, &["initgroups", "setusercontext"])
+        && imports_any(
+            object,
+            &["execve", "execv", "execl", "execle", "execvp", "execlp"],
+        )
 }
 
-/// Keeps the shells of users (passwd(5)) for a program that starts them.
+/// Returns whether who logs in comes over the network, and gets a terminal (openpty(3), posix_openpt(3)).
+fn gives_terminals(object: &Object) -> bool {
+    imports_any(object, &["listen"])
+        && imports_any(object, &["openpty", "forkpty", "posix_openpt", "getpt"])
+}
+
+fn imports_any(object: &Object, names: &[&str]) -> bool {
+    let mut names = names.iter();
+    names.any(|name| object.imports.contains(name.as_bytes()))
+}
+
+/// Keeps the shells of users for a program that starts them. Where users come over the network, what they may run
+/// there is what the image is for: their homes stay, and every program that PATH leads to. Interpreters have functions
+/// for everything, which says nothing.
 pub(super) fn examine(
     collector: &mut Collector<'_>,
     node: NodeId,
     object: &Object,
-) -> Result<(), Error> {
+    is_interpreter: bool,
+) {
     if !logs_in(object) {
-        return Ok(());
+        return;
     }
-    let Ok(users) = collector.tree().resolve(b"/etc/passwd") else {
-        return Ok(());
-    };
-    let text = collector.read(users.node, 1 << 20)?;
     let root = collector.tree().root();
-    for line in text.split(|b| *b == b'\n') {
-        let fields: Vec<&[u8]> = line.split(|b| *b == b':').collect();
-        let [_, _, id, _, _, _, shell] = fields[..] else {
-            continue;
-        };
-        let id: Option<u32> = std::str::from_utf8(id).ok().and_then(|id| id.parse().ok());
-        let is_user = id.is_some_and(|id| id == 0 || (FIRST_USER..=LAST_USER).contains(&id));
-        if is_user && shell.starts_with(b"/") {
-            collector.keep_path(root, shell, Some(node), Evidence::Path);
+    let accounts = accounts::read(collector);
+    let users = accounts
+        .iter()
+        .filter(|account| account.id == 0 || account.is_person());
+    for account in users.clone() {
+        if account.shell.starts_with(b"/") {
+            collector.keep_path(root, &account.shell, Some(node), Evidence::Path);
         }
     }
-    Ok(())
+    if gives_terminals(object) && !is_interpreter && collector.is_kept_for_certain(node) {
+        users.for_each(|account| keep_contents(collector, node, account));
+        keep_path_programs(collector, node);
+    }
+}
+
+/// Keeps what is in a user's home: all of a person's, settings and keys of root's.
+fn keep_contents(collector: &mut Collector<'_>, node: NodeId, account: &Account) {
+    let Some(home) = accounts::keep_home(collector, account) else {
+        return;
+    };
+    let tree = collector.tree();
+    let edge = accounts::edge(Some(node), account);
+    if account.is_person() {
+        own::keep_own(collector, home, &edge);
+        return;
+    }
+    for child in tree.children(home) {
+        if !tree.is_directory(child) {
+            collector.keep(child, edge.clone());
+        } else if tree.name(child) == b".ssh" {
+            collector.keep_below(child, &edge, |_| true);
+        }
+    }
+}
+
+/// Keeps the programs of the directories in PATH, but those of package managers, whose state goes.
+fn keep_path_programs(collector: &mut Collector<'_>, node: NodeId) {
+    let tree = collector.tree();
+    let packages = collector.input.packages;
+    let managers = system::package_managers(collector);
+    for directory in DEFAULT_PATH.split(':') {
+        let Ok(found) = tree.resolve(directory.as_bytes()) else {
+            continue;
+        };
+        for program in tree.children(found.node) {
+            let owner = packages.owner(program);
+            if owner.is_some_and(|owner| managers.contains(&owner)) {
+                continue;
+            }
+            let name = [directory.as_bytes(), tree.name(program)].join(&b'/');
+            let caller = Caller {
+                from: Some(node),
+                evidence: Evidence::Path,
+                detail: "who logs in may run it",
+            };
+            collector.keep_command(&name, caller);
+        }
+    }
 }

@@ -104,7 +104,7 @@ pub(super) fn examine(collector: &mut Collector<'_>, node: NodeId) -> Result<(),
         };
         if first_time {
             let said = sayings.remove(&object_node).unwrap_or_default();
-            super::login::examine(collector, object_node, &object)?;
+            super::login::examine(collector, object_node, &object, said.is_interpreter());
             follow(collector, object_node, &object, &said);
         }
     }
@@ -256,6 +256,11 @@ fn read_sayings(
 }
 
 impl Sayings {
+    /// Whether it is one that runs what others write.
+    fn is_interpreter(&self) -> bool {
+        self.is_shell || !self.languages.is_empty()
+    }
+
     /// Adds the paths of a string: `/etc/a`, `/etc/a:/etc/b`, `prefix=/etc/a`, `/etc/%s.conf`.
     fn add_paths(&mut self, text: &[u8]) {
         for part in text.split(|b| b":;, =\"'<>()\t\n".contains(b)) {
@@ -343,7 +348,7 @@ fn follow(collector: &mut Collector<'_>, node: NodeId, object: &Object, said: &S
     }
     // A string is weak evidence: too weak for what merely came along. An interpreter starts what its scripts
     // say; its own words are those of a language.
-    let is_interpreter = said.is_shell || !said.languages.is_empty();
+    let is_interpreter = said.is_interpreter();
     let speaks = collector.is_kept_for_certain(node) && !is_interpreter;
     // Of a long name that somebody installed a program by, that is not to be feared.
     let is_long = |name: &&Vec<u8>| name.len() >= LONG_NAME;

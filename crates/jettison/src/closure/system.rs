@@ -1,10 +1,12 @@
 //! What every run time environment expects of an image, and what the config names.
 
-use layer::NodeId;
+use std::collections::BTreeSet;
 
+use super::accounts::{self, Account};
 use super::collector::Collector;
 use super::command::Caller;
 use super::{Edge, Evidence, directories, mentioned, own};
+use crate::packages::PackageId;
 
 /// Files that belong to any image that has them: who it is (os-release(5)),
 /// users, and how the loader finds libraries (ld.so(8)).
@@ -179,6 +181,7 @@ fn config(collector: &mut Collector<'_>) {
         .next()
         .unwrap_or_default()
         .to_owned();
+    accounts::keep_homes(collector);
     if let Some(home) = home_of(collector, &user) {
         if user.is_empty() || user == "root" || user == "0" {
             collector.keep_path(tree.root(), &home, None, Evidence::ConfigUser);
@@ -241,17 +244,26 @@ fn named_by_variable(collector: &mut Collector<'_>, variable: &str, path: &[u8])
     }
 }
 
-/// Returns a user's home: passwd(5), the sixth field.
+/// Returns the home of the user whom USER names, or numbers.
 fn home_of(collector: &Collector<'_>, user: &str) -> Option<Vec<u8>> {
-    let tree = collector.tree();
-    let passwd: NodeId = tree.resolve(b"/etc/passwd").ok()?.node;
-    let text = collector.read(passwd, 1 << 20).ok()?;
     let user = if user.is_empty() { "0" } else { user };
-    text.split(|b| *b == b'\n').find_map(|line| {
-        let fields: Vec<&[u8]> = line.split(|b| *b == b':').collect();
-        let same =
-            fields.first() == Some(&user.as_bytes()) || fields.get(2) == Some(&user.as_bytes());
-        same.then(|| fields.get(5).map(|home| home.to_vec()))
-            .flatten()
-    })
+    let mut accounts = accounts::read(collector).into_iter();
+    let is_it =
+        |account: &Account| account.name == user.as_bytes() || account.id.to_string() == user;
+    Some(accounts.find(is_it)?.home)
+}
+
+/// Returns the packages that have the state of a package manager to themselves, which goes.
+pub(super) fn package_managers(collector: &Collector<'_>) -> BTreeSet<PackageId> {
+    let (tree, packages) = (collector.tree(), collector.input.packages);
+    let found = MANAGED
+        .iter()
+        .filter_map(|path| tree.resolve(path.as_bytes()).ok());
+    let owners = found.map(|found| packages.owners_of_directory(found.node));
+    owners
+        .filter_map(|owners| match owners {
+            [owner] => Some(*owner),
+            _ => None,
+        })
+        .collect()
 }

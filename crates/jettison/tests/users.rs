@@ -1,0 +1,96 @@
+//! What stays for the users of an image: their homes, and what who logs in may run.
+
+mod kept;
+
+use jettison::closure::Options;
+use kept::{base, program};
+use testkit::elf;
+use testkit::tree::Builder;
+
+const PASSWD: &str = "root:x:0:0:root:/root:/bin/sh\n\
+    daemon:x:1:1:daemon:/usr/sbin:/usr/sbin/nologin\n\
+    ann:x:1000:1000:Ann,,,:/home/ann:/bin/zsh\n\
+    nobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n";
+
+fn kept(image: &Builder, json: &str) -> String {
+    kept::kept(vec![image.tar()], &[], json, &Options::default()).expect("the image can be slimmed")
+}
+
+/// A server, tools, and a user with a home.
+fn image(server: &elf::Builder) -> Builder {
+    base()
+        .file("etc/passwd", PASSWD)
+        .executable("usr/sbin/server", server.build())
+        .executable("bin/zsh", program().build())
+        .executable("usr/bin/tty", program().build())
+        .executable("usr/bin/greet", "#!/bin/sh\nfigure hello\n")
+        .executable("usr/bin/figure", program().build())
+        .executable("usr/bin/apt", program().build())
+        .file("etc/skel/.profile", "x")
+        .file("home/ann/.profile", "x")
+        .file("home/ann/.forward", "x")
+        .file("home/ann/work/report", "x")
+        .directory("home/bo")
+        .file("root/.ssh/authorized_keys", "x")
+        .file("root/.cache/index", "x")
+        .file(
+            "var/lib/dpkg/status",
+            "Package: apt\nStatus: install ok installed\nArchitecture: amd64\nVersion: 1\n\n",
+        )
+        .file("var/lib/dpkg/info/apt.list", "/usr/bin/apt\n/var/lib/apt\n")
+        .directory("var/lib/apt")
+}
+
+const CONFIG: &str = r#"{"Cmd":["/usr/sbin/server"]}"#;
+
+#[test]
+fn homes_stay_with_settings_that_did_not_come_with_them() {
+    let passwd = format!("{PASSWD}bo:x:1001:1001::/home/bo:/bin/sh\n");
+    let image = image(&program()).file("etc/passwd", passwd);
+    assert_eq!(
+        kept(&image, CONFIG),
+        "/etc/passwd system\n/home/ann/.forward system\n/home/bo system\n\
+         /usr/sbin/server entrypoint\n"
+    );
+}
+
+#[test]
+fn a_program_that_logs_in_brings_shells() {
+    let login = ["pam_start", "initgroups", "execve"];
+    let login = login
+        .iter()
+        .fold(program(), |server, name| server.import(name));
+    assert_eq!(
+        kept(&image(&login), CONFIG),
+        "/bin/sh path\n/bin/zsh path\n/etc/passwd system\n/home/ann/.forward system\n\
+         /usr/sbin/server entrypoint\n"
+    );
+}
+
+#[test]
+fn who_gets_a_terminal_over_the_network_may_run_what_path_leads_to() {
+    let serves = ["getspnam", "initgroups", "execv", "listen", "openpty"];
+    let serves = serves
+        .iter()
+        .fold(program(), |server, name| server.import(name));
+    assert_eq!(
+        kept(&image(&serves), CONFIG),
+        "/bin/sh path\n/bin/zsh path\n/etc/passwd system\n/home/ann/.forward system\n\
+         /home/ann/.profile system\n/home/ann/work/report system\n\
+         /root/.ssh/authorized_keys system\n/usr/bin/figure path\n/usr/bin/greet path\n\
+         /usr/bin/tty path\n/usr/sbin/server entrypoint\n"
+    );
+}
+
+#[test]
+fn an_interpreter_has_functions_for_everything() {
+    let names = ["getspnam", "initgroups", "execv", "listen", "openpty"];
+    let interpreter = names
+        .iter()
+        .fold(program(), |server, name| server.import(name));
+    assert_eq!(
+        kept(&image(&interpreter.data(b"\0GUILE_LOAD_PATH\0")), CONFIG),
+        "/bin/sh path\n/bin/zsh path\n/etc/passwd system\n/home/ann/.forward system\n\
+         /usr/sbin/server entrypoint\n"
+    );
+}
