@@ -4,6 +4,7 @@ mod kept;
 
 use jettison::closure::Options;
 use kept::{base, program};
+use testkit::elf;
 use testkit::tree::Builder;
 
 fn kept(image: &Builder, json: &str) -> String {
@@ -58,19 +59,32 @@ fn classes_name_what_they_start() {
 }
 
 #[test]
-fn a_script_of_a_package_that_path_leads_to_may_be_run() {
-    let image = tools()
-        .executable("usr/bin/app", program().build())
-        .executable("usr/bin/make-font", "#!/bin/sh\nsort\n")
-        .executable("usr/lib/app/install", "#!/bin/sh\nvi\n")
-        .file(
-            "var/lib/dpkg/info/app.list",
-            "/usr/bin/app\n/usr/bin/make-font\n/usr/lib/app/install\n",
-        );
+fn a_script_of_a_package_that_a_library_names_may_be_run() {
+    let library = elf::Builder::library()
+        .soname("libfont.so.1")
+        .import("execvp");
+    let image = |says: &str| {
+        tools()
+            .executable("usr/bin/app", program().needed("libfont.so.1").build())
+            .file("usr/lib/libfont.so.1", library.clone().data(says).build())
+            .executable("usr/bin/make-font", "#!/bin/sh\nsort\n")
+            .executable("usr/bin/edit-font", "#!/bin/sh\nvi\n")
+            .file(
+                "var/lib/dpkg/info/app.list",
+                "/usr/bin/app\n/usr/lib/libfont.so.1\n/usr/bin/make-font\n/usr/bin/edit-font\n",
+            )
+    };
+    let config = r#"{"Cmd":["/bin/sh","-c","app"]}"#;
+    let scripts = "/usr/bin/edit-font package\n/usr/bin/make-font package\n";
+    let first = "/bin/sh entrypoint\n/usr/bin/app entrypoint\n";
+    let library = "/usr/lib/libfont.so.1 needed\n";
     assert_eq!(
-        kept(&image, r#"{"Cmd":["/bin/sh","-c","app"]}"#),
-        "/bin/sh entrypoint\n/usr/bin/app entrypoint\n/usr/bin/make-font package\n\
-         /usr/bin/sort spawn\n/usr/lib/app/install package\n"
+        kept(&image("\0make-font\0"), config),
+        format!("{first}{scripts}/usr/bin/sort spawn\n{library}")
+    );
+    assert_eq!(
+        kept(&image("\0make\0font\0"), config),
+        format!("{first}{scripts}{library}")
     );
 }
 

@@ -20,6 +20,7 @@ fn kept(image: &Builder, json: &str) -> String {
 fn image(server: &elf::Builder) -> Builder {
     base()
         .file("etc/passwd", PASSWD)
+        .file("etc/shells", "# shells\n/bin/sh\n/bin/zsh\n")
         .executable("usr/sbin/server", server.build())
         .executable("bin/zsh", program().build())
         .executable("usr/bin/tty", program().build())
@@ -92,5 +93,25 @@ fn an_interpreter_has_functions_for_everything() {
         kept(&image(&interpreter.data(b"\0GUILE_LOAD_PATH\0")), CONFIG),
         "/bin/sh path\n/bin/zsh path\n/etc/passwd system\n/home/ann/.forward system\n\
          /usr/sbin/server entrypoint\n"
+    );
+}
+
+#[test]
+fn a_shell_that_does_a_single_thing_is_no_reason_for_others() {
+    let serves = ["getspnam", "initgroups", "execv", "listen", "openpty"];
+    let serves = serves
+        .iter()
+        .fold(program(), |server, name| server.import(name));
+    let git = PASSWD.replace("/bin/zsh", "/usr/bin/figure");
+    let image = image(&serves).file("etc/passwd", git);
+    // But root has a key.
+    assert!(kept(&image, CONFIG).contains("/usr/bin/tty path"));
+    let keyless = image
+        .file("root/.ssh/authorized_keys", "")
+        .symlink("root/.ssh", "/none");
+    assert_eq!(
+        kept(&keyless, CONFIG),
+        "/bin/sh path\n/etc/passwd system\n/home/ann/.forward system\n\
+         /usr/bin/figure path\n/usr/sbin/server entrypoint\n"
     );
 }

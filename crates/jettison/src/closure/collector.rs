@@ -2,7 +2,7 @@
 
 mod keep;
 
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::rc::Rc;
 
@@ -73,6 +73,10 @@ pub(super) struct Collector<'a> {
     pub(super) preserved: HashSet<NodeId>,
     /// Names of programs of packages that somebody installed by name, once it matters.
     asked_for: Option<HashSet<Vec<u8>>>,
+    /// Scripts of packages that PATH leads to, once it matters.
+    path_scripts: OnceCell<HashMap<Vec<u8>, NodeId>>,
+    /// Those of them that something which starts programs names.
+    pub(super) named_scripts: HashSet<NodeId>,
     /// Parts of shell scripts, read with `.` or `source`.
     pub(super) sourced: HashMap<NodeId, Dialect>,
     /// Shared objects of the image by their names, once somebody wants to know.
@@ -143,6 +147,8 @@ impl<'a> Collector<'a> {
             applications: HashSet::new(),
             preserved: HashSet::new(),
             asked_for: None,
+            path_scripts: OnceCell::new(),
+            named_scripts: HashSet::new(),
             sourced: HashMap::new(),
             objects: None,
             repaired: HashSet::new(),
@@ -194,6 +200,26 @@ impl<'a> Collector<'a> {
                 .collect()
         });
         names.contains(name)
+    }
+
+    /// Returns the script of that name, if it is one of a package that not every system has, and PATH leads to it.
+    pub(super) fn script_in_path(&self, name: &[u8]) -> Option<NodeId> {
+        let scripts = self.path_scripts.get_or_init(|| {
+            let tree = self.tree();
+            let directories = self.path.iter().filter_map(|path| tree.resolve(path).ok());
+            let names = directories.flat_map(|found| tree.children(found.node));
+            let packages = self.input.packages;
+            let script = |name: NodeId| {
+                let found = tree.resolve(&tree.absolute(name)).ok()?.node;
+                let owner = packages.owner(found)?;
+                let is_script = tree.mode(found) & 0o111 != 0
+                    && !self.base.contains(&owner)
+                    && self.read(found, 2).is_ok_and(|first| first == b"#!");
+                is_script.then(|| (tree.name(name).to_vec(), found))
+            };
+            names.filter_map(script).collect()
+        });
+        scripts.get(name).copied()
     }
 
     /// Returns whether the user put a file there: no package owns it, and there are packages.

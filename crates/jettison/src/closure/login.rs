@@ -1,5 +1,7 @@
 //! Programs that log users in, the shells that they start, and what users run there.
 
+use std::collections::HashSet;
+
 use layer::NodeId;
 
 use super::accounts::{self, Account};
@@ -53,10 +55,49 @@ pub(super) fn examine(
             collector.keep_path(root, &account.shell, Some(node), Evidence::Path);
         }
     }
-    if gives_terminals(object) && !is_interpreter && collector.is_kept_for_certain(node) {
-        users.for_each(|account| keep_contents(collector, node, account));
+    if !gives_terminals(object) || is_interpreter || !collector.is_kept_for_certain(node) {
+        return;
+    }
+    let shells = login_shells(collector);
+    let users: Vec<&Account> = users
+        .filter(|account| shells.contains(&account.shell))
+        .filter(|account| account.is_person() || has_credential(collector, account))
+        .collect();
+    for account in &users {
+        keep_contents(collector, node, account);
+    }
+    if !users.is_empty() {
         keep_path_programs(collector, node);
     }
+}
+
+/// Returns the shells that users may have (shells(5)): one that is not listed does a single thing.
+fn login_shells(collector: &Collector<'_>) -> HashSet<Vec<u8>> {
+    let found = collector.tree().resolve(b"/etc/shells").ok();
+    let text = found.and_then(|found| collector.read(found.node, 1 << 20).ok());
+    let text = text.unwrap_or_else(|| b"/bin/sh\n/bin/csh\n".to_vec()); // getusershell(3)
+    let lines = text.split(|b| *b == b'\n').map(<[u8]>::trim_ascii);
+    lines.map(<[u8]>::to_vec).collect()
+}
+
+/// Whether a user has a password (shadow(5); `!` and `*` begin none), or a key of his own (sshd(8)).
+fn has_credential(collector: &Collector<'_>, account: &Account) -> bool {
+    let tree = collector.tree();
+    let keys = [&account.home[..], b"/.ssh/authorized_keys"].concat();
+    if tree.resolve(&keys).is_ok() {
+        return true;
+    }
+    let found = tree.resolve(b"/etc/shadow").ok();
+    let text = found.and_then(|found| collector.read(found.node, 1 << 20).ok());
+    let text = text.unwrap_or_default();
+    let mut lines = text
+        .split(|b| *b == b'\n')
+        .map(|line| line.split(|b| *b == b':'));
+    lines.any(|mut fields| {
+        let is_it = fields.next() == Some(&account.name);
+        let password = fields.next().and_then(|password| password.first().copied());
+        is_it && password.is_some_and(|first| !b"!*".contains(&first))
+    })
 }
 
 /// Keeps what is in a user's home: all of a person's, settings and keys of root's.

@@ -42,6 +42,8 @@ pub(super) struct Sayings {
     shell_commands: BTreeSet<Vec<u8>>,
     /// Every command of lines that a shell is given.
     line_commands: BTreeSet<Vec<u8>>,
+    /// Scripts of packages in PATH that it names, of an object that starts programs.
+    scripts: BTreeSet<NodeId>,
     /// Words after a pipe, in lines for a shell.
     piped: BTreeSet<Vec<u8>>,
     /// Whether it says where a shell is.
@@ -105,7 +107,7 @@ pub(super) fn examine(collector: &mut Collector<'_>, node: NodeId) -> Result<(),
         if first_time {
             let said = sayings.remove(&object_node).unwrap_or_default();
             super::login::examine(collector, object_node, &object, said.is_interpreter());
-            follow(collector, object_node, &object, &said);
+            follow(collector, object_node, &object, &said)?;
         }
     }
     Ok(())
@@ -182,6 +184,7 @@ fn read_sayings(
     };
     let commands = Commands::of(object);
     let is_libc = facts::is_c_library(object);
+    let starts = !is_libc && STARTS.iter().any(|name| object.imports.contains(name));
     let converts = !is_libc && object.imports.contains(b"iconv_open");
     let outcome = strings::terminated(file, &object.data, |text| {
         if text.len() > LONGEST {
@@ -209,6 +212,9 @@ fn read_sayings(
             if word.len() < text.len() {
                 said.line_commands.extend(line_words(text));
             }
+        }
+        if starts && is_word(text) {
+            said.scripts.extend(collector.script_in_path(text));
         }
         if commands.lines && memchr::memmem::find(text, b"| ").is_some() {
             let pipes = memchr::memmem::find_iter(text, b"| ");
@@ -321,7 +327,12 @@ fn longest_path(collector: &Collector<'_>, bytes: &[u8]) -> Option<Vec<u8>> {
 }
 
 /// Acts on what an object says.
-fn follow(collector: &mut Collector<'_>, node: NodeId, object: &Object, said: &Sayings) {
+fn follow(
+    collector: &mut Collector<'_>,
+    node: NodeId,
+    object: &Object,
+    said: &Sayings,
+) -> Result<(), Error> {
     facts::examine(collector, node, object);
     let root = collector.tree().root();
     for path in &said.places {
@@ -381,6 +392,11 @@ fn follow(collector: &mut Collector<'_>, node: NodeId, object: &Object, said: &S
         // The tools of the base system know many words: only next to nothing stays by them.
         super::package::word_found(collector, name, caller, cheap_only);
     }
+    if collector.is_kept_for_certain(node) && !is_interpreter {
+        for script in &said.scripts {
+            super::script::named(collector, *script)?;
+        }
+    }
     for name in &said.variables {
         let Some(value) = collector.environment.get(name).cloned() else {
             continue;
@@ -402,6 +418,7 @@ fn follow(collector: &mut Collector<'_>, node: NodeId, object: &Object, said: &S
     for language in &said.languages {
         language::keep(collector, *language, node);
     }
+    Ok(())
 }
 
 /// Returns whether a file is of a package that every system has.
@@ -409,6 +426,21 @@ fn is_of_base(collector: &Collector<'_>, node: NodeId) -> bool {
     let owner = collector.input.packages.owner(node);
     owner.is_some_and(|owner| collector.base.contains(&owner))
 }
+
+/// Functions that start programs, in libraries too (exec(3), posix_spawn(3), system(3), popen(3)).
+const STARTS: &[&[u8]] = &[
+    b"execv",
+    b"execve",
+    b"execvp",
+    b"execvpe",
+    b"execl",
+    b"execle",
+    b"execlp",
+    b"posix_spawn",
+    b"posix_spawnp",
+    b"system",
+    b"popen",
+];
 
 /// Which strings of an object could be commands.
 #[derive(Debug, Clone, Copy)]

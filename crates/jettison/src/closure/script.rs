@@ -111,15 +111,25 @@ pub(super) fn examine_part(collector: &mut Collector<'_>, node: NodeId) -> Resul
 }
 
 /// Returns whether a script that came along may be run by something that finds it by itself: the author's, as a hook, or
-/// one that PATH leads to.
+/// one that a library names.
 fn may_be_run(collector: &Collector<'_>, node: NodeId) -> bool {
     let reason = collector.graph.reason(node);
     let authored = reason.is_some_and(|edge| edge.evidence == Evidence::Authored);
-    let name = collector.tree().name(node);
-    authored
-        || collector
-            .find_command(name)
-            .is_some_and(|(_, found)| found.node == node)
+    authored || collector.named_scripts.contains(&node)
+}
+
+/// Notes that something which starts programs names a script: if it stays, commands that cost next to nothing stay
+/// with it.
+pub(super) fn named(collector: &mut Collector<'_>, node: NodeId) -> Result<(), Error> {
+    let is_new = collector.named_scripts.insert(node);
+    if !is_new || !collector.graph.keeps(node) || collector.is_kept_for_certain(node) {
+        return Ok(());
+    }
+    let first = collector.read(node, 256)?;
+    match script::shebang(&first).and_then(|shebang| Dialect::of(&shebang.program())) {
+        Some(dialect) => offer_commands(collector, node, dialect),
+        None => Ok(()),
+    }
 }
 
 /// Commands that cost next to nothing stay with a script that may be run.
