@@ -206,7 +206,10 @@ impl<'a> Collector<'a> {
     pub(super) fn script_in_path(&self, name: &[u8]) -> Option<NodeId> {
         let scripts = self.path_scripts.get_or_init(|| {
             let tree = self.tree();
-            let directories = self.path.iter().filter_map(|path| tree.resolve(path).ok());
+            let directories = self.command_directories();
+            let directories = directories
+                .iter()
+                .filter_map(|path| tree.resolve(path).ok());
             let names = directories.flat_map(|found| tree.children(found.node));
             let packages = self.input.packages;
             let script = |name: NodeId| {

@@ -67,14 +67,7 @@ impl Collector<'_> {
         let candidates: Vec<Vec<u8>> = if name.contains(&b'/') {
             vec![name.to_vec()]
         } else {
-            let defaults = DEFAULT_PATH.split(':').map(|dir| dir.as_bytes().to_vec());
-            let mut directories = self.path.clone();
-            for directory in defaults {
-                if !directories.contains(&directory) {
-                    directories.push(directory);
-                }
-            }
-            directories
+            self.command_directories()
                 .iter()
                 .map(|dir| [dir.as_slice(), name].join(&b'/'))
                 .collect()
@@ -84,6 +77,18 @@ impl Collector<'_> {
             let runs = tree.content(found.node).is_some() && tree.mode(found.node) & 0o111 != 0;
             runs.then_some((path, found))
         })
+    }
+
+    /// Returns the directories that commands are looked for in: those of PATH, then those that it has by default.
+    pub(super) fn command_directories(&self) -> Vec<Vec<u8>> {
+        let defaults = DEFAULT_PATH.split(':').map(|dir| dir.as_bytes().to_vec());
+        let mut directories = self.path.clone();
+        for directory in defaults {
+            if !directories.contains(&directory) {
+                directories.push(directory);
+            }
+        }
+        directories
     }
 
     /// Keeps what a whole command line needs: its program, a script given to a

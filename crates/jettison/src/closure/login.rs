@@ -6,7 +6,7 @@ use layer::NodeId;
 
 use super::accounts::{self, Account};
 use super::collector::Collector;
-use super::command::{Caller, DEFAULT_PATH};
+use super::command::Caller;
 use super::{Evidence, own, system};
 use crate::elf::Object;
 
@@ -125,8 +125,8 @@ fn keep_path_programs(collector: &mut Collector<'_>, node: NodeId) {
     let tree = collector.tree();
     let packages = collector.input.packages;
     let managers = system::package_managers(collector);
-    for directory in DEFAULT_PATH.split(':') {
-        let Ok(found) = tree.resolve(directory.as_bytes()) else {
+    for directory in collector.command_directories() {
+        let Ok(found) = tree.resolve(&directory) else {
             continue;
         };
         for program in tree.children(found.node) {
@@ -134,7 +134,7 @@ fn keep_path_programs(collector: &mut Collector<'_>, node: NodeId) {
             if owner.is_some_and(|owner| managers.contains(&owner)) {
                 continue;
             }
-            let name = [directory.as_bytes(), tree.name(program)].join(&b'/');
+            let name = [&directory, tree.name(program)].join(&b'/');
             let caller = Caller {
                 from: Some(node),
                 evidence: Evidence::Path,
