@@ -28,8 +28,8 @@ pub trait BlobSource: Send + Sync + std::fmt::Debug {
         Ok(None)
     }
 
-    /// Returns the digest of what a compressed blob contains, if that was found out before and the blob is where
-    /// nobody but us writes.
+    /// Returns the digest of what a blob contains once it is inflated, if that was found out before and the blob is
+    /// where nobody but us writes. Of one that is not compressed it is its own.
     fn known(&self, descriptor: &Descriptor) -> Option<Digest> {
         let _ = descriptor;
         None
@@ -80,11 +80,11 @@ impl Blobs {
         ))
     }
 
-    /// Opens a blob as [`Blobs::open`] does, but for one that this process has just written and hashed.
+    /// Opens a blob to copy it: verified, as [`Blobs::open`] does, unless this process has just written and hashed it.
     ///
     /// # Errors
     /// As [`BlobSource::open`].
-    pub(crate) fn open_plain(&self, descriptor: &Descriptor) -> Result<Box<dyn Read + Send>> {
+    pub(crate) fn open_to_copy(&self, descriptor: &Descriptor) -> Result<Box<dyn Read + Send>> {
         match self.0.known(descriptor) {
             Some(contained) if contained == descriptor.digest => self.0.open(descriptor),
             _ => Ok(Box::new(self.open(descriptor)?)),

@@ -35,7 +35,7 @@ pub(crate) fn store_layer(
     }
     let digest = source.digest;
     let failed = |source| Error::Blob { digest, source };
-    let blob = image.blobs().open_plain(source)?;
+    let blob = image.blobs().open_to_copy(source)?;
     let mut input = Counted {
         inner: blob,
         progress: context.progress,

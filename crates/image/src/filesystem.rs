@@ -334,11 +334,11 @@ fn read_layer(
         let input = Tee { input, copy };
         match hashed {
             true => index.run(input),
-            false => index.read(input).map(drop),
+            false => index.read(input),
         }
     });
-    indexed?;
-    if hashed {
+    let whole = indexed?;
+    if hashed && whole {
         image.blobs().learn(descriptor, layer.diff_id);
     }
     let length = spooled
@@ -349,7 +349,7 @@ fn read_layer(
     Ok(Unpacked {
         slice,
         packing: (codec != Codec::None).then_some(packing),
-        checked: known || hashed,
+        checked: known || hashed && whole,
     })
 }
 
@@ -370,11 +370,12 @@ struct Indexer<'a> {
 }
 
 impl Indexer<'_> {
-    /// Reads a layer's uncompressed bytes to their end, and hashes them.
-    fn run(&self, input: impl Read) -> Result<()> {
+    /// Reads a layer's uncompressed bytes to their end, and hashes them; returns whether all members were wanted: if
+    /// not, merging failed and says why, and the bytes may be anything.
+    fn run(&self, input: impl Read) -> Result<bool> {
         let mut input = HashingReader::new(input);
         if !self.read(&mut input)? {
-            return Ok(()); // merging failed and says why
+            return Ok(false);
         }
         let (actual, _) = input.finish();
         let expected = self.layer.diff_id;
@@ -385,7 +386,7 @@ impl Indexer<'_> {
                 actual,
             });
         }
-        Ok(())
+        Ok(true)
     }
 
     /// Reads a layer's uncompressed bytes to their end; returns whether all members were wanted.
