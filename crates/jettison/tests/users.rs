@@ -42,6 +42,15 @@ fn image(server: &elf::Builder) -> Builder {
         .directory("var/lib/apt")
 }
 
+/// A server that imports functions.
+fn server(functions: &[&str]) -> elf::Builder {
+    let functions = functions.iter();
+    functions.fold(program(), |server, name| server.import(name))
+}
+
+/// What gives users a terminal over the network.
+const SERVES: &[&str] = &["getspnam", "initgroups", "execv", "listen", "openpty"];
+
 const CONFIG: &str = r#"{"Cmd":["/usr/sbin/server"]}"#;
 
 #[test]
@@ -57,10 +66,7 @@ fn homes_stay_with_settings_that_did_not_come_with_them() {
 
 #[test]
 fn a_program_that_logs_in_brings_shells() {
-    let login = ["pam_start", "initgroups", "execve"];
-    let login = login
-        .iter()
-        .fold(program(), |server, name| server.import(name));
+    let login = server(&["pam_start", "initgroups", "execve"]);
     assert_eq!(
         kept(&image(&login), CONFIG),
         "/bin/sh path\n/bin/zsh path\n/etc/passwd system\n/home/ann/.forward system\n\
@@ -70,10 +76,7 @@ fn a_program_that_logs_in_brings_shells() {
 
 #[test]
 fn who_gets_a_terminal_over_the_network_may_run_what_path_leads_to() {
-    let serves = ["getspnam", "initgroups", "execv", "listen", "openpty"];
-    let serves = serves
-        .iter()
-        .fold(program(), |server, name| server.import(name));
+    let serves = server(SERVES);
     assert_eq!(
         kept(&image(&serves), CONFIG),
         "/bin/sh path\n/bin/zsh path\n/etc/passwd system\n/home/ann/.forward system\n\
@@ -85,10 +88,7 @@ fn who_gets_a_terminal_over_the_network_may_run_what_path_leads_to() {
 
 #[test]
 fn an_interpreter_has_functions_for_everything() {
-    let names = ["getspnam", "initgroups", "execv", "listen", "openpty"];
-    let interpreter = names
-        .iter()
-        .fold(program(), |server, name| server.import(name));
+    let interpreter = server(SERVES);
     assert_eq!(
         kept(&image(&interpreter.data(b"\0GUILE_LOAD_PATH\0")), CONFIG),
         "/bin/sh path\n/bin/zsh path\n/etc/passwd system\n/home/ann/.forward system\n\
@@ -98,10 +98,7 @@ fn an_interpreter_has_functions_for_everything() {
 
 #[test]
 fn a_shell_that_does_a_single_thing_is_no_reason_for_others() {
-    let serves = ["getspnam", "initgroups", "execv", "listen", "openpty"];
-    let serves = serves
-        .iter()
-        .fold(program(), |server, name| server.import(name));
+    let serves = server(SERVES);
     let git = PASSWD.replace("/bin/zsh", "/usr/bin/figure");
     let image = image(&serves).file("etc/passwd", git);
     // But root has a key.

@@ -207,9 +207,9 @@ impl<'a> Collector<'a> {
         let scripts = self.path_scripts.get_or_init(|| {
             let tree = self.tree();
             let directories = self.command_directories();
-            let directories = directories
-                .iter()
-                .filter_map(|path| tree.resolve(path).ok());
+            // The first of a name is found: it replaces the others.
+            let directories = directories.iter().rev();
+            let directories = directories.filter_map(|path| tree.resolve(path).ok());
             let names = directories.flat_map(|found| tree.children(found.node));
             let packages = self.input.packages;
             let script = |name: NodeId| {

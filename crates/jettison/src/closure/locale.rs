@@ -19,20 +19,24 @@ pub(super) fn keep_compiled(collector: &mut Collector<'_>, from: NodeId) {
         return;
     };
     let named = named(collector);
-    let packages = collector.input.packages;
     let edge = Edge {
         from: Some(from),
         evidence: Evidence::Locale,
         detail: "setlocale".to_owned(),
     };
     for node in tree.children(top.node) {
-        let files = || tree.walk(node).filter(|file| !tree.is_directory(*file));
-        let made_here = files().all(|file| packages.owner(file).is_none());
         let name = normal(tree.name(node));
-        if made_here || name == b"c.utf8" || named.contains(&name) {
+        if is_made_here(collector, node) || name == b"c.utf8" || named.contains(&name) {
             collector.keep_below(node, &edge, |_| true);
         }
     }
+}
+
+/// Returns whether a locale, or an archive of them, was compiled for this image: no package owns it.
+fn is_made_here(collector: &Collector<'_>, node: NodeId) -> bool {
+    let (tree, packages) = (collector.tree(), collector.input.packages);
+    let mut files = tree.walk(node).filter(|file| !tree.is_directory(*file));
+    files.all(|file| packages.owner(file).is_none())
 }
 
 /// Returns the locales that ENV names, as [`normal`] writes them.
@@ -124,13 +128,11 @@ fn add_language(locale: &str, languages: &mut BTreeSet<Vec<u8>>) {
 /// Returns the names of kept locales that were compiled for this image.
 fn made_here(collector: &Collector<'_>) -> Vec<Vec<u8>> {
     let tree = collector.tree();
-    let packages = collector.input.packages;
     let compiled = tree.resolve(COMPILED.as_bytes()).ok();
     let nodes = compiled.map_or(Vec::new(), |top| tree.children(top.node));
     let mut names = Vec::new();
     for node in nodes {
-        let mut files = tree.walk(node).filter(|file| !tree.is_directory(*file));
-        if !collector.graph.keeps(node) || files.any(|file| packages.owner(file).is_some()) {
+        if !collector.graph.keeps(node) || !is_made_here(collector, node) {
             continue;
         }
         match tree.is_directory(node) {

@@ -5,12 +5,15 @@
 //! its objects is tried as dlopen(3) would. Other strings are read as paths,
 //! names of variables, and commands.
 
+mod commands;
+
 use std::collections::{BTreeSet, HashMap};
 use std::ops::ControlFlow;
 use std::rc::Rc;
 
 use layer::NodeId;
 
+use self::commands::{Commands, is_word, line_words, piped};
 use super::collector::Collector;
 use super::command::Caller;
 use super::{Edge, Error, Evidence, facts, gconv, language, mentioned};
@@ -184,7 +187,7 @@ fn read_sayings(
     };
     let commands = Commands::of(object);
     let is_libc = facts::is_c_library(object);
-    let starts = !is_libc && STARTS.iter().any(|name| object.imports.contains(name));
+    let starts = commands::starts(object);
     let converts = !is_libc && object.imports.contains(b"iconv_open");
     let outcome = strings::terminated(file, &object.data, |text| {
         if text.len() > LONGEST {
@@ -425,84 +428,4 @@ fn follow(
 fn is_of_base(collector: &Collector<'_>, node: NodeId) -> bool {
     let owner = collector.input.packages.owner(node);
     owner.is_some_and(|owner| collector.base.contains(&owner))
-}
-
-/// Functions that start programs, in libraries too (exec(3), posix_spawn(3), system(3), popen(3)).
-const STARTS: &[&[u8]] = &[
-    b"execv",
-    b"execve",
-    b"execvp",
-    b"execvpe",
-    b"execl",
-    b"execle",
-    b"execlp",
-    b"posix_spawn",
-    b"posix_spawnp",
-    b"system",
-    b"popen",
-];
-
-/// Which strings of an object could be commands.
-#[derive(Debug, Clone, Copy)]
-struct Commands {
-    /// It can have a shell run a line.
-    lines: bool,
-    /// It can start a program that PATH leads to.
-    names: bool,
-    /// It can start a program by its path, such as a shell.
-    by_path: bool,
-}
-
-impl Commands {
-    fn of(object: &Object) -> Self {
-        let any = |names: &[&str]| {
-            !facts::is_c_library(object)
-                && names
-                    .iter()
-                    .any(|name| object.imports.contains(name.as_bytes()))
-        };
-        Self {
-            lines: any(&["system", "popen", "wordexp"]),
-            // Libraries are full of words, and seldom start programs.
-            names: object.interpreter.is_some()
-                && any(&["execvp", "execlp", "execvpe", "posix_spawnp"]),
-            by_path: object.interpreter.is_some() && any(&["execv", "execl", "execve", "execle"]),
-        }
-    }
-
-    /// Returns the program that a string would start: that of `stty -a`, or `less`.
-    fn word(self, text: &[u8]) -> Option<&[u8]> {
-        let word = text.split(|b| *b == b' ').next()?;
-        let is_line = text.get(word.len() + 1) == Some(&b'-');
-        let fits = self.lines && is_line || self.names && word.len() == text.len();
-        (fits && is_word(word)).then_some(word)
-    }
-}
-
-/// Returns the program of `| program …`, which a shell would start.
-fn piped(text: &[u8]) -> Option<&[u8]> {
-    let text = text.strip_prefix(b"| ")?;
-    let end = text
-        .iter()
-        .position(|b| !(b.is_ascii_alphanumeric() || *b == b'-'))?;
-    let word = &text[..end];
-    (is_word(word) && b" |\0\n".contains(&text[end])).then_some(word)
-}
-
-/// Returns the commands of a line that a shell is given: `rm` and `mkdir` of `rm -rf %s ; mkdir -p %s`.
-fn line_words(line: &[u8]) -> impl Iterator<Item = Vec<u8>> {
-    let commands = line.split(|b| b";&|".contains(b));
-    commands.filter_map(|command| {
-        let word = command.trim_ascii().split(|b| *b == b' ').next()?;
-        is_word(word).then(|| word.to_vec())
-    })
-}
-
-/// Returns whether a text could be the name of a file.
-fn is_word(text: &[u8]) -> bool {
-    text.len() > 1
-        && text.first().is_some_and(u8::is_ascii_alphanumeric)
-        && text
-            .iter()
-            .all(|b| b.is_ascii_alphanumeric() || b"._+-".contains(b))
 }

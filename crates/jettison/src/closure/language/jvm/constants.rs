@@ -49,7 +49,7 @@ fn literals(class: &[u8]) -> Option<BTreeSet<&[u8]>> {
                 3
             }
             3 | 4 | 9..=12 | 17 | 18 => 5,
-            // "In retrospect, making 8-byte constants take two constant pool entries was a poor choice."
+            // Long and double count as two (JVMS 4.4.5).
             5 | 6 => {
                 slots = 2;
                 9
