@@ -73,6 +73,10 @@ pub struct ScriptFacts {
     pub words: BTreeSet<Vec<u8>>,
     /// Operands of `.` and `source`.
     pub sources: BTreeSet<Vec<u8>>,
+    /// Ends of those operands whose beginning is unknown: `/lib/common` of `. "$HOME/lib/common"`.
+    pub source_ends: BTreeSet<Vec<u8>>,
+    /// Ends of other words that begin with something unknown.
+    pub ends: BTreeSet<Vec<u8>>,
     /// Patterns of file names with a constant beginning, such as
     /// `/docker-entrypoint.d/*.sh`; of a directory given to `run-parts`, `DIRECTORY/*`.
     pub globs: BTreeSet<Vec<u8>>,

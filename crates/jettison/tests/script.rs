@@ -27,6 +27,8 @@ fn dump(facts: &ScriptFacts) -> String {
         ("commands", &facts.commands),
         ("words", &facts.words),
         ("sources", &facts.sources),
+        ("source ends", &facts.source_ends),
+        ("ends", &facts.ends),
         ("globs", &facts.globs),
         ("path", &facts.assigned_path),
     ] {
@@ -210,6 +212,35 @@ fn words_sources_and_patterns_are_kept_apart() {
     }
 }
 
+#[test]
+fn what_is_printed_is_text_unless_something_reads_it() {
+    for (text, want) in [
+        ("echo see mail from $x", ""),
+        ("echo /etc/a mail; read date", "words: /etc/a\n"),
+        ("x=$(echo date); $x mail", "words: date mail\ndynamic\n"),
+        ("echo mail | sh", "commands: sh\nwords: mail\n"),
+    ] {
+        assert_eq!(sh(text), want, "{text}");
+    }
+}
+
+#[test]
+fn paths_with_an_unknown_beginning_have_an_end() {
+    let script = r#"
+here=$(cd "$(dirname "$0")" && pwd)
+. "$here/lib/common"
+: "${CONF:=$here/../etc/shop.conf}"
+"$here/tools/price" --data="$here/data" "$here/" "a b$here"
+"#;
+    let want = "\
+commands: dirname
+source ends: /lib/common
+ends: /../etc/shop.conf /data /lib/common /tools/price
+dynamic
+";
+    assert_eq!(sh(script), want);
+}
+
 /// In the style of the entry point of the redis image.
 #[test]
 fn an_entry_point_of_a_key_value_store() {
@@ -351,8 +382,8 @@ exec "$@"
 "#;
     let want = "\
 commands: /usr/bin/find find sort
-words: -V -e -follow -maxdepth -mindepth -print -quit -r -type -x -z /dev/null \
-/docker-entrypoint.d/ 1 = ] f nginx nginx-debug v
+words: -V -e -follow -maxdepth -mindepth -print -quit -type -x -z /dev/null \
+/docker-entrypoint.d/ 1 = ] f nginx nginx-debug
 dynamic
 ";
     assert_eq!(sh(script), want);

@@ -1,11 +1,12 @@
 //! Scripts: the interpreter, and for shells the commands that they may call.
 
+mod parts;
+
 use layer::NodeId;
-use layer::tree::resolve::Lookup;
 
 use super::collector::Collector;
 use super::command::Caller;
-use super::{Error, Evidence, directories, mentioned};
+use super::{Error, Evidence, mentioned};
 use crate::script::{self, Dialect, ScriptFacts};
 
 /// Keeps what a script (`#!`) needs.
@@ -66,34 +67,6 @@ fn environment(collector: &Collector<'_>) -> Vec<(Vec<u8>, Vec<u8>)> {
         .collect()
 }
 
-/// Keeps the scripts beside a script that it speaks of by their names: it finds its own
-/// directory when it runs (`. "$(dirname "$0")"/common.sh`).
-fn keep_siblings(collector: &mut Collector<'_>, node: NodeId, text: &[u8]) {
-    let tree = collector.tree();
-    let directory = tree.parent(node);
-    if directories::is_shared(tree, directory) {
-        return;
-    }
-    let words: std::collections::HashSet<&[u8]> = text
-        .split(|b| !(b.is_ascii_alphanumeric() || b"._+-".contains(b)))
-        .filter(|word| word.len() > 2)
-        .collect();
-    for sibling in tree.children(directory) {
-        let name = tree.name(sibling);
-        if sibling != node && words.contains(name) && tree.content(sibling).is_some() {
-            let detail = String::from_utf8_lossy(name).into_owned();
-            collector.keep(
-                sibling,
-                super::Edge {
-                    from: Some(node),
-                    evidence: Evidence::ScriptCommand,
-                    detail,
-                },
-            );
-        }
-    }
-}
-
 /// Keeps what a part of a script needs: a file that a shell reads with `.` or `source`, or one of a program's
 /// own that has the ending of shell scripts. Returns whether it is one.
 pub(super) fn examine_part(collector: &mut Collector<'_>, node: NodeId) -> Result<bool, Error> {
@@ -132,7 +105,7 @@ pub(super) fn named(collector: &mut Collector<'_>, node: NodeId) -> Result<(), E
     }
 }
 
-/// Commands that cost next to nothing stay with a script that may be run.
+/// Commands that cost next to nothing stay with a script that may be run, and with parts of it that stay.
 fn offer_commands(
     collector: &mut Collector<'_>,
     node: NodeId,
@@ -149,31 +122,32 @@ fn offer_commands(
         };
         super::package::word_found(collector, name, caller, true);
     }
+    for (part, is_source) in parts::found_at_run_time(collector, node, &facts) {
+        if !collector.graph.keeps(part) {
+            continue;
+        }
+        if is_source && collector.sourced.insert(part, dialect).is_none() {
+            offer_commands(collector, part, dialect)?;
+        } else if !is_source {
+            named(collector, part)?;
+        }
+    }
     Ok(())
 }
 
 fn read(collector: &mut Collector<'_>, node: NodeId, dialect: Dialect) -> Result<(), Error> {
     let text = collector.read(node, script::MAX_SCRIPT as u64)?;
     let facts = script::analyze_with(&text, dialect, &environment(collector));
-    keep_siblings(collector, node, &text);
+    parts::keep_siblings(collector, node, &text);
     let caller = Caller {
         from: Some(node),
         evidence: Evidence::ScriptCommand,
         detail: "",
     };
-    note_sources(collector, &facts, dialect);
+    parts::note_sources(collector, &facts, dialect);
+    parts::keep_found_at_run_time(collector, node, &facts, dialect);
     follow(collector, &facts, caller);
     Ok(())
-}
-
-/// Remembers in which language files are that a script reads as parts of itself.
-fn note_sources(collector: &mut Collector<'_>, facts: &ScriptFacts, dialect: Dialect) {
-    let base = collector.working_directory();
-    for source in &facts.sources {
-        if let Ok(found) = collector.tree().resolve_at(base, source, Lookup::STAT) {
-            collector.sourced.entry(found.node).or_insert(dialect);
-        }
-    }
 }
 
 /// Keeps what the text of `sh -c` needs.
@@ -183,7 +157,7 @@ pub(super) fn keep_shell_text(
     caller: Caller<'_>,
 ) -> Result<(), Error> {
     let facts = script::analyze_with(text, Dialect::Sh, &environment(collector));
-    note_sources(collector, &facts, Dialect::Sh);
+    parts::note_sources(collector, &facts, Dialect::Sh);
     follow(collector, &facts, caller);
     Ok(())
 }

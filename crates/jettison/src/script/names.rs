@@ -101,6 +101,11 @@ pub(super) fn declares(name: &str) -> bool {
     )
 }
 
+/// Builtins whose operands are text or names of variables, never a command.
+pub(super) fn takes_text(name: &str) -> bool {
+    matches!(name, "echo" | "printf" | "read" | "unset" | "getopts")
+}
+
 /// Shells, of which `-c` makes the next operand a script.
 pub(super) fn is_shell(name: &str) -> bool {
     matches!(

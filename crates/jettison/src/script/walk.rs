@@ -53,6 +53,7 @@ pub(super) fn facts(
         functions: HashSet::new(),
         found: Found::default(),
         assigning: None,
+        captured: false,
         depth: 0,
         inner_left: MAX_INNER,
         pieces_left: MAX_PIECES,
@@ -80,6 +81,8 @@ struct Found {
     commands: BTreeSet<String>,
     words: BTreeSet<String>,
     sources: BTreeSet<String>,
+    source_ends: BTreeSet<String>,
+    ends: BTreeSet<String>,
     globs: BTreeSet<String>,
     assigned_path: BTreeSet<String>,
     dynamic: bool,
@@ -92,6 +95,8 @@ impl Found {
             commands: encode(self.commands),
             words: encode(self.words),
             sources: encode(self.sources),
+            source_ends: encode(self.source_ends),
+            ends: encode(self.ends),
             globs: encode(self.globs),
             assigned_path: encode(self.assigned_path),
             dynamic: self.dynamic,
@@ -109,6 +114,8 @@ struct Walker {
     found: Found,
     /// The variable being set, whose own value would otherwise grow with each walk.
     assigning: Option<String>,
+    /// Something reads what commands print, so that it may be a command line.
+    captured: bool,
     depth: usize,
     inner_left: usize,
     pieces_left: usize,
@@ -132,8 +139,11 @@ impl Walker {
             AndOr::And(pipeline) | AndOr::Or(pipeline) => pipeline,
         });
         for pipeline in std::iter::once(&list.first).chain(additional) {
-            for command in &pipeline.seq {
-                self.command(command);
+            if let Some((last, others)) = pipeline.seq.split_last() {
+                let outer = std::mem::replace(&mut self.captured, true);
+                others.iter().for_each(|command| self.command(command));
+                self.captured = outer;
+                self.command(last);
             }
         }
     }
@@ -302,8 +312,10 @@ impl Walker {
                 Item::ProcessSubstitution(_, subshell) => self.list(&subshell.list),
             }
         }
-        for field in fields.iter().skip(1) {
-            for value in field {
+        let name = fields.first().and_then(|field| value::single(field));
+        let text = !self.captured && name.is_some_and(names::takes_text);
+        for value in fields.iter().skip(1).flatten() {
+            if !text || value.text.contains('/') {
                 self.mention(value);
             }
         }

@@ -70,7 +70,9 @@ impl Walker {
         match base {
             "." | "source" => {
                 for value in operands.first().into_iter().copied().flatten() {
-                    if !value.open && !value.pattern {
+                    if let Some(end) = value.end() {
+                        self.found.source_ends.insert(end.to_owned());
+                    } else if !value.open && !value.pattern {
                         self.found.sources.insert(value.text.clone());
                     }
                 }

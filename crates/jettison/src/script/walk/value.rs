@@ -60,6 +60,15 @@ impl Value {
         self.later |= end.later;
     }
 
+    /// Returns what is known behind something unknown, if it is the end of a path: `/lib/common` of `$HOME/lib/common`.
+    pub(super) fn end(&self) -> Option<&str> {
+        let last = self.rest.rfind("$_")? + "$_".len();
+        let end = &self.rest[last..];
+        let plain = |c: char| c.is_alphanumeric() || "/._+-".contains(c);
+        let is_path = end.starts_with('/') && !end.ends_with('/') && end.chars().all(plain);
+        (is_path && !self.pattern).then_some(end)
+    }
+
     /// Returns the value as a script that a shell is given.
     pub(super) fn script(&self) -> String {
         format!("{}{}", self.text, self.rest)

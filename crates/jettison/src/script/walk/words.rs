@@ -102,7 +102,9 @@ impl Walker {
         let values = match piece {
             Piece::Literal { text, .. } => vec![Value::complete(text.clone())],
             Piece::Command(script) => {
+                let outer = std::mem::replace(&mut self.captured, true);
                 self.script(script);
+                self.captured = outer;
                 vec![named_by(script).map_or_else(Value::unknown, Value::complete)]
             }
             Piece::Arithmetic(expression) => {
@@ -194,6 +196,9 @@ impl Walker {
                 self.mention(&part);
             }
             return;
+        }
+        if let Some(end) = value.end() {
+            self.found.ends.insert(end.to_owned());
         }
         let text = &value.text;
         if text.is_empty() {
