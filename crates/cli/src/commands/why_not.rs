@@ -206,7 +206,7 @@ impl Told<'_> {
             }
             Rule::InterpreterMissing => "a script whose interpreter is not in the image".to_owned(),
             Rule::LargeCompanion { beside, cost } => format!(
-                "comes with {}, but nothing kept starts it, and it would add {}",
+                "comes with {}, but nothing kept asks for it, and it would add {}",
                 beside.map_or_else(|| "its package".to_owned(), |node| self.show(node)),
                 human(*cost)
             ),

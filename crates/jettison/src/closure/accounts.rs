@@ -86,6 +86,28 @@ pub(super) fn keep_homes(collector: &mut Collector<'_>) {
     }
 }
 
+/// Returns the files of homes that are as they came with the home: what a terminal would run says nothing of the image.
+pub(super) fn unchanged(collector: &Collector<'_>) -> Vec<NodeId> {
+    let tree = collector.tree();
+    let Ok(skeleton) = tree.resolve(SKELETON) else {
+        return Vec::new();
+    };
+    let homes = read(collector).into_iter();
+    let homes = homes.filter_map(|account| tree.resolve(&account.home).ok());
+    let homes: Vec<NodeId> = homes.map(|found| found.node).collect();
+    let mut unchanged = Vec::new();
+    for original in tree.children(skeleton.node) {
+        let read = |node| collector.read(node, LARGEST_SETTING).ok();
+        let text = tree.content(original).and_then(|_| read(original));
+        for home in &homes {
+            let copy = tree.child(*home, tree.name(original));
+            let copy = copy.filter(|node| tree.size(*node) == tree.size(original));
+            unchanged.extend(copy.filter(|node| text.is_some() && read(*node) == text));
+        }
+    }
+    unchanged
+}
+
 /// Keeps the directory of a user's home. Returns it, if it is there.
 pub(super) fn keep_home(collector: &mut Collector<'_>, account: &Account) -> Option<NodeId> {
     let tree = collector.tree();

@@ -79,6 +79,8 @@ pub(super) struct Collector<'a> {
     pub(super) named_scripts: HashSet<NodeId>,
     /// Parts of shell scripts, read with `.` or `source`.
     pub(super) sourced: HashMap<NodeId, Dialect>,
+    /// Files whose text says nothing of what this image needs.
+    pub(super) unread: HashSet<NodeId>,
     /// Shared objects of the image by their names, once somebody wants to know.
     pub(super) objects: Option<HashMap<Vec<u8>, Vec<NodeId>>>,
     /// What a proof found missing.
@@ -150,6 +152,7 @@ impl<'a> Collector<'a> {
             path_scripts: OnceCell::new(),
             named_scripts: HashSet::new(),
             sourced: HashMap::new(),
+            unread: HashSet::new(),
             objects: None,
             repaired: HashSet::new(),
             interpreters: BTreeSet::new(),
@@ -301,7 +304,7 @@ impl<'a> Collector<'a> {
                 }
                 Ok(())
             }
-            NodeKind::File(content) if content.size > 0 => {
+            NodeKind::File(content) if content.size > 0 && !self.unread.contains(&node) => {
                 let first = self.read(node, 256)?;
                 if first.starts_with(b"\x7fELF") {
                     return super::program::examine(self, node);

@@ -160,7 +160,9 @@ impl<'a> Judge<'a> {
         let beside = used
             .iter()
             .find(|other| package::is_program_in_path(&self.collector, **other));
-        if package::is_program_in_path(&self.collector, node) {
+        let is_companion = package::is_program_in_path(&self.collector, node)
+            || package::public_library(tree, node).is_some();
+        if is_companion {
             let kept = self.graph.nodes().iter();
             let inodes = kept.map(|node| tree.inode(*node)).collect();
             let cost = package::cost(&self.collector, node, &inodes)?;

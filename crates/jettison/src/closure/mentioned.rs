@@ -143,7 +143,8 @@ fn is_base_tool(collector: &Collector<'_>, found: &Resolved, caller: Caller<'_>)
 }
 
 /// Returns whether a path leads to a program, and stands in a library or program that
-/// merely came along, or in a library that starts none: such as in a table of file types.
+/// merely came along, or in a library that starts none: such as in a table of file types. A library that knows a
+/// compiler can do without it: Ruby's can have one speed it up.
 fn is_program_of_a_plugin(collector: &Collector<'_>, found: &Resolved, caller: Caller<'_>) -> bool {
     let object = caller
         .from
@@ -157,7 +158,10 @@ fn is_program_of_a_plugin(collector: &Collector<'_>, found: &Resolved, caller: C
         let object = collector.loader.object(from).ok().flatten();
         object.is_none_or(|object| {
             let imports = |name: &&str| object.imports.contains(name.as_bytes());
-            object.interpreter.is_some() || starters.iter().chain(&others).any(imports)
+            let is_program = object.interpreter.is_some();
+            let develops = |node| super::package::is_for_development(collector, node);
+            let builds = || develops(found.node) && !develops(from);
+            is_program || starters.iter().chain(&others).any(imports) && !builds()
         })
     };
     (!collector.is_kept_for_certain(from) || !starts())

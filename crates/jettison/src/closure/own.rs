@@ -39,8 +39,8 @@ pub(super) fn keep_application(collector: &mut Collector<'_>, program: NodeId) {
 }
 
 /// Keeps a directory that users put there themselves, without caches of builds:
-/// those that say so (`CACHEDIR.TAG`, bford.info/cachedir) and Go's module cache
-/// (`GOPATH/pkg/mod/cache`, "Go Modules Reference"), which holds source only.
+/// those that say so (`CACHEDIR.TAG`, bford.info/cachedir), Go's module cache
+/// (`GOPATH/pkg/mod/cache`, "Go Modules Reference"), which holds source only, and webpack's.
 pub(super) fn keep_own(collector: &mut Collector<'_>, top: NodeId, edge: &Edge) {
     let tree = collector.tree();
     collector.keep(top, edge.clone());

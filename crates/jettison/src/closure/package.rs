@@ -123,6 +123,9 @@ pub(super) fn keep_data(
             Some(program) if collector.interpreter(program) == Script::No => {
                 offer(collector, program, &[*node], None);
             }
+            None if let Some(library) = public_library(tree, *node) => {
+                offer(collector, library, &[*node], Some(edge.clone()));
+            }
             // A command of what a language installs as one: it stays if that is needed.
             Some(program) if program != *node && is_held(collector, program) => {
                 collector.optional.push(Optional {
@@ -134,6 +137,18 @@ pub(super) fn keep_data(
             _ => collector.keep(*node, edge.clone()),
         }
     }
+}
+
+/// Returns the library that a file or link is, if it is one for others to be linked with: it is named where it is
+/// needed, or stays where it costs next to nothing. Bindings for a language may be among those of a program.
+pub(super) fn public_library(tree: &layer::Tree, node: NodeId) -> Option<NodeId> {
+    let name = tree.name(node);
+    let is_library = name.starts_with(b"lib") && memchr::memmem::find(name, b".so.").is_some();
+    if !is_library || !is_shared(tree, tree.parent(node)) {
+        return None;
+    }
+    let library = tree.resolve(&tree.absolute(node)).ok()?.node;
+    tree.content(library).map(|_| library)
 }
 
 fn is_held(collector: &Collector<'_>, program: NodeId) -> bool {
@@ -198,6 +213,15 @@ pub(super) fn word_found(
 pub(super) fn is_program_in_path(collector: &Collector<'_>, node: NodeId) -> bool {
     let tree = collector.tree();
     is_in_path(tree, node) && tree.mode(node) & 0o111 != 0 && tree.content(node).is_some()
+}
+
+/// Returns whether a file is of a package for developing (Debian policy 2.4, section `devel`: "Development utilities,
+/// compilers, …").
+pub(super) fn is_for_development(collector: &Collector<'_>, node: NodeId) -> bool {
+    let packages = collector.input.packages;
+    let owner = packages.owner(node).map(|id| packages.package(id));
+    let section = owner.and_then(|package| package.section.as_deref());
+    section.is_some_and(|section| section.rsplit('/').next() == Some("devel"))
 }
 
 fn is_in_path(tree: &layer::Tree, node: NodeId) -> bool {

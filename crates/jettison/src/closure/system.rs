@@ -181,6 +181,7 @@ fn config(collector: &mut Collector<'_>) {
         .next()
         .unwrap_or_default()
         .to_owned();
+    collector.unread.extend(accounts::unchanged(collector));
     accounts::keep_homes(collector);
     if let Some(home) = home_of(collector, &user) {
         if user.is_empty() || user == "root" || user == "0" {

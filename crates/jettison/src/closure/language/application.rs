@@ -4,7 +4,7 @@ use layer::NodeId;
 
 use crate::closure::collector::Collector;
 use crate::closure::command::Caller;
-use crate::closure::{Evidence, mentioned};
+use crate::closure::{Evidence, mentioned, package};
 
 /// Settings above this size are data.
 pub(super) const MAX_TEXT: u64 = 1 << 20;
@@ -104,12 +104,8 @@ pub(super) fn keep_command(collector: &mut Collector<'_>, from: NodeId, line: &s
         if unit.is_some_and(|unit| !collector.units.is_selected(unit)) {
             return;
         }
-        // Sources of others know compilers, to build what is built already (Debian
-        // policy 2.4, section `devel`: "Development utilities, compilers, …").
-        let packages = collector.input.packages;
-        let owner = packages.owner(found.node).map(|id| packages.package(id));
-        let section = owner.and_then(|package| package.section.as_deref());
-        if section.is_some_and(|section| section.rsplit('/').next() == Some("devel")) {
+        // Sources of others know compilers, to build what is built already.
+        if package::is_for_development(collector, found.node) {
             return;
         }
     }

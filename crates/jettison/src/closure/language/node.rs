@@ -69,8 +69,10 @@ struct Want {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum How {
-    /// Required, imported, or named in a string.
+    /// Required or imported.
     Loaded,
+    /// Named in a string, which a loader may be given, or in settings.
+    Named,
     /// Declared in a manifest of the application.
     Declared,
 }
@@ -175,7 +177,7 @@ fn follow(
     said: &javascript::Source,
 ) {
     let ours = package.is_none() && collector.input.packages.owner(node).is_none();
-    let mut specifiers: Vec<&str> = Vec::new();
+    let mut specifiers: Vec<(&str, How)> = Vec::new();
     let mut links = Links {
         is_dynamic: said.is_dynamic,
         ..Links::default()
@@ -183,14 +185,14 @@ fn follow(
     for specifier in &said.imports {
         match specifier.starts_with('.') {
             true => links.relative.push(specifier.clone()),
-            false => specifiers.push(specifier),
+            false => specifiers.push((specifier, How::Loaded)),
         }
     }
     for prefix in &said.prefixes {
         match prefix.starts_with('.') {
             true => links.prefixes.push(prefix.clone()),
             // `require("@scope/" + name)`: whatever begins so.
-            false => specifiers.push(prefix),
+            false => specifiers.push((prefix, How::Loaded)),
         }
     }
     for found in &said.literals {
@@ -218,17 +220,18 @@ fn follow(
         if ours || said.is_dynamic || loaded {
             match text.starts_with("./") || text.starts_with("../") {
                 true => links.relative.push(text.to_owned()),
-                false => specifiers.push(text),
+                false if loaded => specifiers.push((text, How::Loaded)),
+                false => specifiers.push((text, How::Named)),
             }
         }
     }
-    for specifier in specifiers {
+    for (specifier, how) in specifiers {
         if manifest::package_name(specifier).is_some() || specifier.starts_with('@') {
             let specifier = specifier.to_owned();
             collector.node.wants.push(Want {
                 from: node,
                 specifier,
-                how: How::Loaded,
+                how,
             });
         }
     }
@@ -291,7 +294,7 @@ fn name_words(collector: &mut Collector<'_>, node: NodeId, text: &str) {
             collector.node.wants.push(Want {
                 from: node,
                 specifier,
-                how: How::Loaded,
+                how: How::Named,
             });
         }
     }

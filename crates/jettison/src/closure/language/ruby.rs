@@ -265,6 +265,18 @@ fn find(collector: &Collector<'_>, by: NodeId, said: &source::Mentions) -> Vec<F
             below(collector, top.node, &shown, How::Prefix, &mut found);
         }
     }
+    for prefix in &said.relative_prefixes {
+        // `File.expand_path` starts from the file itself here as well.
+        for path in [Some(prefix.as_slice()), prefix.strip_prefix(b"../")] {
+            let top = path.map(|path| tree.resolve_at(tree.parent(by), path, Lookup::STAT));
+            if let Some(Ok(top)) = top
+                && Ruby.is_module(&tree.path(top.node))
+            {
+                let shown = String::from_utf8_lossy(prefix);
+                below(collector, top.node, &shown, How::Prefix, &mut found);
+            }
+        }
+    }
     // Of a gem one file alone is of no use.
     let touched: BTreeSet<usize> = found
         .iter()

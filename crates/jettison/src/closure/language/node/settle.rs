@@ -69,8 +69,11 @@ fn satisfy(collector: &mut Collector<'_>, want: &Want, reached: &Reached) -> Opt
     let Some(found) = resolve(collector, from, name) else {
         return Some(false);
     };
+    if want.how == How::Named && came_along(collector, &found) {
+        return Some(false);
+    }
     let is_ours = collector.node.sources.contains_key(&from)
-        || collector.units.of(from).is_none() && want.how == How::Loaded;
+        || collector.units.of(from).is_none() && want.how != How::Declared;
     if is_ours {
         // What is needed for developing counts only where it is loaded by what runs.
         if let Some((_, manifest)) = nearest(tree, &collector.node.manifests, from)
@@ -86,10 +89,19 @@ fn satisfy(collector: &mut Collector<'_>, want: &Want, reached: &Reached) -> Opt
         }
     }
     let detail = match want.how {
-        How::Loaded => format!("require {}", want.specifier),
+        How::Loaded | How::Named => format!("require {}", want.specifier),
         How::Declared => format!("declares {name}"),
     };
     Some(choose(collector, &found, from, &detail))
+}
+
+/// Returns whether a package belongs to the distribution, which installed it for another: an application that names it
+/// means another thing, such as a tool that it was built with.
+fn came_along(collector: &Collector<'_>, found: &Found) -> bool {
+    let packages = collector.input.packages;
+    let manifest = collector.tree().child(found.directory, b"package.json");
+    let owner = manifest.and_then(|manifest| packages.owner(manifest));
+    owner.is_some_and(|owner| !packages.package(owner).manual)
 }
 
 /// Returns the nearest manifest of the application above a file.

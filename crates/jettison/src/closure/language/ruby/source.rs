@@ -14,6 +14,8 @@ pub(super) struct Mentions {
     pub(super) prefixes: BTreeSet<Vec<u8>>,
     /// Names relative to the source.
     pub(super) relative: BTreeSet<Vec<u8>>,
+    /// Beginnings of such names.
+    pub(super) relative_prefixes: BTreeSet<Vec<u8>>,
 }
 
 /// Words that load what is named on their line. `activate_bin_path` and `bin_path` are what RubyGems writes into
@@ -66,8 +68,13 @@ impl Mentions {
             let literal = literal.strip_prefix(b"./").unwrap_or(literal);
             if let Some(at) = memchr::memmem::find(literal, b"#{") {
                 let prefix = &literal[..at];
-                if prefix.ends_with(b"/") && prefix.len() > 2 {
-                    self.prefixes.insert(prefix.to_vec());
+                // `../` alone would be anything.
+                let names = prefix.iter().any(u8::is_ascii_alphanumeric);
+                if prefix.ends_with(b"/") && prefix.len() > 2 && names {
+                    match is_relative || prefix.starts_with(b"../") {
+                        true => self.relative_prefixes.insert(prefix.to_vec()),
+                        false => self.prefixes.insert(prefix.to_vec()),
+                    };
                 }
             } else if is_relative || literal.starts_with(b"../") {
                 self.relative.insert(literal.to_vec());
@@ -133,15 +140,17 @@ mod tests {
 
     fn shown(text: &str, own: bool) -> String {
         let found = mentions(text.as_bytes(), own);
-        [&found.names, &found.prefixes, &found.relative]
-            .map(|names| {
-                let names: Vec<_> = names
-                    .iter()
-                    .map(|name| String::from_utf8_lossy(name))
-                    .collect();
-                names.join(" ")
-            })
-            .join("; ")
+        let sets = [
+            &found.names,
+            &found.prefixes,
+            &found.relative,
+            &found.relative_prefixes,
+        ];
+        let shown = sets.map(|names| {
+            let names = names.iter().map(|name| String::from_utf8_lossy(name));
+            names.collect::<Vec<_>>().join(" ")
+        });
+        shown.join("; ").trim_end_matches("; ").to_owned()
     }
 
     #[test]
@@ -151,17 +160,19 @@ mod tests {
             ("require \"set\" # or 'sorted_set'", "set; ; set"),
             ("require_relative 'a/b'", "; ; a/b"),
             ("autoload :Mock, 'rack/mock'", "rack/mock; ; rack/mock"),
-            ("  require \"rack/#{name}\"", "; rack/; "),
+            ("  require \"rack/#{name}\"", "; rack/"),
+            ("require_relative \"db/#{name}\"", "; ; ; db/"),
+            ("require_relative(\"../#{feature}\")", ""),
             (
                 "require File.expand_path('../lib/x', __FILE__)",
                 "; ; ../lib/x",
             ),
             ("%w[a b/c].each { |x| require x }", "a b/c; ; a b/c"),
             ("gem 'puma', '>= 5'", "puma; ; puma"),
-            ("gem_name = 'puma'; load_path", "; ; "),
+            ("gem_name = 'puma'; load_path", ""),
             ("%q<rack>.then { |x| require x }", "rack; ; rack"),
-            ("register 'haml', 'tilt/haml'", "; ; "),
-            ("# require 'x'", "; ; "),
+            ("register 'haml', 'tilt/haml'", ""),
+            ("# require 'x'", ""),
             ("=begin\nrequire 'x'\n=end\nrequire 'y'", "y; ; y"),
             ("require 'x'\n__END__\nrequire 'y'", "x; ; x"),
         ] {
@@ -173,7 +184,7 @@ mod tests {
     fn every_word_of_the_users_own_counts() {
         assert_eq!(
             shown("get('/') { haml :page }; set :server, 'puma'", true),
-            "get haml page puma server set; ; "
+            "get haml page puma server set"
         );
     }
 }
