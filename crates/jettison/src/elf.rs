@@ -175,6 +175,22 @@ pub mod machine {
     pub const RISCV: u16 = 243;
     /// LoongArch.
     pub const LOONGARCH: u16 = 258;
+
+    /// Returns the machine of an architecture of images (image-spec, "Platform Variants"); zero, which is none, for others.
+    pub fn of(architecture: &str) -> u16 {
+        match architecture {
+            "386" => X86,
+            "amd64" => X86_64,
+            "arm" => ARM,
+            "arm64" => AARCH64,
+            "loong64" => LOONGARCH,
+            "mips" | "mipsle" | "mips64" | "mips64le" => MIPS,
+            "ppc64" | "ppc64le" => POWERPC64,
+            "riscv64" => RISCV,
+            "s390x" => S390,
+            _ => 0,
+        }
+    }
 }
 
 /// Why an ELF object could not be read. The caller knows its path.

@@ -16,7 +16,7 @@ use super::collector::{Collector, Optional, Script};
 use super::directories::is_shared;
 use super::wanted::is_wanted;
 use super::{Edge, Error, Evidence, language};
-use crate::packages::{PackageDb, PackageId};
+use crate::packages::{Package, PackageDb, PackageId};
 
 /// Returns the packages of the base that every system has.
 pub(super) fn base(packages: &PackageDb) -> BTreeSet<PackageId> {
@@ -54,8 +54,34 @@ fn packages_of(collector: &Collector<'_>, program: NodeId) -> Vec<PackageId> {
             same || matches!(package.architecture.as_str(), "all" | "noarch")
         });
         pending.extend(data.copied());
+        pending.extend(extensions(collector, id));
     }
     found
+}
+
+/// Returns the packages that add to another: built from the same source, they depend on it, and put files where it has
+/// its own. The applications of an office suite do, which its starter finds when it runs. Who did not want them did not
+/// install them.
+fn extensions(collector: &Collector<'_>, extended: PackageId) -> impl Iterator<Item = PackageId> {
+    let (packages, tree) = (collector.input.packages, collector.tree());
+    let source = &packages.package(extended).source.name;
+    let adds_to_it = move |node: &NodeId| {
+        let directory = tree.parent(*node);
+        packages.owners_of_directory(directory).contains(&extended)
+            && !is_shared(tree, directory)
+            && collector.units.of(*node).is_none()
+            && is_wanted(tree, *node)
+    };
+    let extends = move |id: PackageId, package: &Package| {
+        !source.is_empty()
+            && package.source.name == *source
+            && packages.dependencies(id).contains(&extended)
+            && !is_development(package)
+            && packages.files(id).iter().any(adds_to_it)
+    };
+    let all = packages.packages();
+    all.filter(move |(id, package)| extends(*id, package))
+        .map(|(id, _)| id)
 }
 
 /// Returns the bytes of the data that a program would bring: files of its packages that are not offered
@@ -219,9 +245,13 @@ pub(super) fn is_program_in_path(collector: &Collector<'_>, node: NodeId) -> boo
 /// compilers, …").
 pub(super) fn is_for_development(collector: &Collector<'_>, node: NodeId) -> bool {
     let packages = collector.input.packages;
-    let owner = packages.owner(node).map(|id| packages.package(id));
-    let section = owner.and_then(|package| package.section.as_deref());
-    section.is_some_and(|section| section.rsplit('/').next() == Some("devel"))
+    let owner = packages.owner(node);
+    owner.is_some_and(|id| is_development(packages.package(id)))
+}
+
+fn is_development(package: &Package) -> bool {
+    let section = package.section.as_deref().unwrap_or_default();
+    section.rsplit('/').next() == Some("devel")
 }
 
 fn is_in_path(tree: &layer::Tree, node: NodeId) -> bool {

@@ -12,7 +12,8 @@ use layer::{NodeId, Tree};
 
 use super::Language;
 use crate::closure::collector::Collector;
-use crate::closure::{Edge, Error, Evidence, spoken};
+use crate::closure::{Edge, Error, Evidence, facts, spoken};
+use crate::elf::machine;
 use archive::{Said, Uses};
 
 /// Who reads a file of the run time.
@@ -73,12 +74,16 @@ impl Language for Jvm {
             return Ok(false);
         }
         let bytes = collector.read(node, archive::LARGEST)?;
+        let platform = collector.input.config.platform();
         let said = match is_class {
             true => Said::by_class(&bytes),
-            false => Said::by_archive(&bytes),
+            false => Said::by_archive(&bytes, machine::of(&platform.architecture)),
         };
         collector.jvm.uses.windows |= said.uses.windows;
         collector.jvm.uses.compiler |= said.uses.compiler;
+        for library in &said.needed {
+            facts::keep_library(collector, node, library);
+        }
         let own = collector.is_own(node);
         for literal in &said.literals {
             spoken::keep_literal(collector, node, literal, own);

@@ -2,20 +2,26 @@
 //!
 //! Archives are read from their central directory (PKWARE APPNOTE 4.3); archives in archives,
 //! as applications in one file have them, are opened too. What is damaged or
-//! larger than [`LARGEST`] counts as naming everything.
+//! larger than [`LARGEST`] counts as naming everything. Native libraries among the members are
+//! unpacked and loaded when the application runs: what they need has to be there.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::io::Read;
 
 use memchr::memmem;
 
 use super::constants;
+use crate::elf;
 
 /// Bytes of an archive or a class that are looked at.
 pub(super) const LARGEST: u64 = 512 << 20;
 
 /// Bytes of one member.
 const LARGEST_MEMBER: u64 = 128 << 20;
+
+/// Bytes of an ELF header up to the machine.
+const ELF_HEADER: u64 = 20;
 
 /// Archives in archives in archives are no application.
 const DEEPEST: usize = 2;
@@ -57,6 +63,8 @@ pub(super) struct Said {
     pub(super) literals: BTreeSet<Vec<u8>>,
     /// Those of archives within the archive: of libraries that the application brings along.
     pub(super) of_libraries: BTreeSet<Vec<u8>>,
+    /// Libraries that native code in archives needs (`DT_NEEDED`).
+    pub(super) needed: BTreeSet<Vec<u8>>,
 }
 
 impl Said {
@@ -67,10 +75,10 @@ impl Said {
         said
     }
 
-    /// Reads an archive of classes.
-    pub(super) fn by_archive(bytes: &[u8]) -> Self {
+    /// Reads an archive of classes, and of native code for a machine (`e_machine`).
+    pub(super) fn by_archive(bytes: &[u8], machine: u16) -> Self {
         let mut said = Self::default();
-        if said.add_members(bytes, 0).is_none() {
+        if said.add_members(bytes, machine, 0).is_none() {
             said.uses = Uses::ALL;
         }
         said
@@ -91,7 +99,13 @@ impl Said {
         literals.extend(said.into_iter().map(<[u8]>::to_vec));
     }
 
-    fn add_members(&mut self, bytes: &[u8], depth: usize) -> Option<()> {
+    fn add_native(&mut self, bytes: &[u8]) {
+        if let Ok(Some(object)) = elf::parse(bytes) {
+            self.needed.extend(object.needed);
+        }
+    }
+
+    fn add_members(&mut self, bytes: &[u8], machine: u16, depth: usize) -> Option<()> {
         // The record at the end, before a comment of up to 64 KiB.
         let tail = bytes.len().saturating_sub(66_000);
         let end = tail + memmem::rfind(&bytes[tail..], b"PK\x05\x06")?;
@@ -111,7 +125,8 @@ impl Said {
             let is_archive = [&b".jar"[..], b".war", b".rar"]
                 .iter()
                 .any(|ending| path.ends_with(ending));
-            if !(path.ends_with(b".class") || is_archive && depth < DEEPEST) {
+            let is_native = memmem::find(path, b".so").is_some();
+            if !(path.ends_with(b".class") || is_native || is_archive && depth < DEEPEST) {
                 continue;
             }
             let start = local
@@ -119,26 +134,40 @@ impl Said {
                 + usize::from(short(bytes, local + 26)?)
                 + usize::from(short(bytes, local + 28)?);
             let packed = bytes.get(start..start.checked_add(size)?)?;
-            let member = match method {
-                0 => std::borrow::Cow::Borrowed(packed),
-                8 => {
-                    let mut member = Vec::new();
-                    let inflating = flate2::read::DeflateDecoder::new(packed);
-                    inflating
-                        .take(LARGEST_MEMBER)
-                        .read_to_end(&mut member)
-                        .ok()?;
-                    std::borrow::Cow::Owned(member)
-                }
-                _ => return None,
-            };
-            match is_archive {
-                true => self.add_members(&member, depth + 1)?,
-                false => self.add_class(&member, depth),
+            // Archives have native code for machines of every kind.
+            if is_native && !is_for(&inflate(method, packed, ELF_HEADER)?, machine) {
+                continue;
+            }
+            let member = inflate(method, packed, LARGEST_MEMBER)?;
+            match (is_archive, is_native) {
+                (true, _) => self.add_members(&member, machine, depth + 1)?,
+                (_, true) => self.add_native(&member),
+                _ => self.add_class(&member, depth),
             }
         }
         Some(())
     }
+}
+
+/// Returns the first bytes of a member, `limit` at most.
+fn inflate(method: u16, packed: &[u8], limit: u64) -> Option<Cow<'_, [u8]>> {
+    match method {
+        0 => Some(Cow::Borrowed(packed)),
+        8 => {
+            let mut member = Vec::new();
+            let inflating = flate2::read::DeflateDecoder::new(packed);
+            inflating.take(limit).read_to_end(&mut member).ok()?;
+            Some(Cow::Owned(member))
+        }
+        _ => None,
+    }
+}
+
+/// Returns whether an ELF header (gABI, "ELF Header") names the machine.
+fn is_for(header: &[u8], machine: u16) -> bool {
+    let is_big = header.get(5) == Some(&2);
+    let named = short(header, 18).map(|named| if is_big { named.swap_bytes() } else { named });
+    header.starts_with(b"\x7fELF") && named == Some(machine)
 }
 
 fn short(bytes: &[u8], at: usize) -> Option<u16> {
@@ -155,6 +184,11 @@ mod tests {
 
     use super::super::constants::tests::class;
     use super::{Said, Uses};
+    use crate::elf::machine;
+
+    fn read(archive: &[u8]) -> Said {
+        Said::by_archive(archive, machine::X86_64)
+    }
 
     #[test]
     fn a_class_names_what_it_uses() {
@@ -169,7 +203,7 @@ mod tests {
     #[test]
     fn archives_are_opened_in_archives() {
         let inner = zip("a/B.class", b"...javax/tools/Tool...");
-        let uses = Said::by_archive(&zip("lib/inner.jar", &inner)).uses;
+        let uses = read(&zip("lib/inner.jar", &inner)).uses;
         assert_eq!((uses.compiler, uses.windows), (true, false));
     }
 
@@ -182,20 +216,40 @@ mod tests {
             literals: date(),
             ..Said::default()
         };
-        assert_eq!(Said::by_archive(&own), expected);
+        assert_eq!(read(&own), expected);
         let expected = Said {
             of_libraries: date(),
             ..Said::default()
         };
-        assert_eq!(Said::by_archive(&zip("lib/own.jar", &own)), expected);
+        assert_eq!(read(&zip("lib/own.jar", &own)), expected);
+    }
+
+    #[test]
+    fn native_code_for_the_machine_says_what_it_needs() {
+        let needs = |machine, library: &str| {
+            let object = testkit::elf::Builder::library();
+            object.machine(machine).needed(library).build()
+        };
+        let ours = zip("linux/amd64/libx.so", &needs(machine::X86_64, "libdl.so.2"));
+        let outer = zip("lib/x.jar", &ours);
+        let expected = Said {
+            needed: BTreeSet::from([b"libdl.so.2".to_vec()]),
+            ..Said::default()
+        };
+        assert_eq!(read(&outer), expected);
+        let other = zip(
+            "linux/arm64/libx.so",
+            &needs(machine::AARCH64, "libdl.so.2"),
+        );
+        assert_eq!(read(&other), Said::default());
     }
 
     #[test]
     fn a_damaged_archive_may_name_anything() {
         let mut whole = zip("a/B.class", b"nothing");
-        assert_eq!(Said::by_archive(&whole), Said::default());
+        assert_eq!(read(&whole), Said::default());
         whole.truncate(whole.len() - 8);
-        assert_eq!(Said::by_archive(&whole).uses, Uses::ALL);
+        assert_eq!(read(&whole).uses, Uses::ALL);
     }
 
     /// An archive with one member, stored.
