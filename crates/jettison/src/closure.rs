@@ -54,6 +54,7 @@ use sandbox::Trace;
 
 pub use graph::{Edge, Evidence, Graph};
 pub use level::Level;
+pub(crate) use package::gone;
 
 use crate::loader;
 use crate::packages::{self, PackageDb};

@@ -251,6 +251,9 @@ pub(crate) fn run(args: &Args, session: &Session<'_>) -> anyhow::Result<Answer> 
     if let Some(written_out) = &written_out {
         written_out.write(session)?;
     }
+    if !summary.gone.is_empty() {
+        text.push_str(&gone_lines(&summary.gone));
+    }
     text.push_str(&sizes(&label, &result_name, summary));
     session.ui.result(&value, &text)?;
     if let Some(profile) = &profile {
@@ -328,6 +331,23 @@ fn repair_line(repair: &Repair) -> String {
     };
     let mechanism = &repair.mechanism;
     format!("repaired  {}{by} (missed by: {mechanism})\n", repair.path)
+}
+
+/// Packages that were installed by name, and of which nothing stays: most were for building, one may have been forgotten.
+fn gone_lines(names: &[String]) -> String {
+    const SHOWN: usize = 8;
+    let mut list = names
+        .iter()
+        .take(SHOWN)
+        .cloned()
+        .collect::<Vec<_>>()
+        .join(" ");
+    if let Some(more) = names.len().checked_sub(SHOWN).filter(|more| *more > 0) {
+        list.push_str(&format!(" and {more} more"));
+    }
+    format!(
+        "installed by name, and nothing of it is kept: {list}\n(--include-package NAME keeps one)\n"
+    )
 }
 
 /// The table that every command ends with: before and after, side by side.

@@ -26,6 +26,26 @@ pub(super) fn base(packages: &PackageDb) -> BTreeSet<PackageId> {
     packages.depends_closure(required.map(|(id, _)| id))
 }
 
+/// Returns the names of the packages that somebody installed by name and of which nothing stays; `keeps` says which
+/// files do. Those that hold documentation alone, or stand for others, have nothing that could.
+pub(crate) fn gone(
+    packages: &PackageDb,
+    tree: &layer::Tree,
+    keeps: impl Fn(NodeId) -> bool,
+) -> Vec<String> {
+    let base = base(packages);
+    let is_gone = |id: &PackageId| {
+        let mut files = packages.files(*id).iter();
+        let has_some = files.clone().any(|node| is_wanted(tree, *node));
+        has_some && !files.any(|node| keeps(*node))
+    };
+    let asked_for = packages
+        .packages()
+        .filter(|(id, package)| package.manual && !base.contains(id) && is_gone(id));
+    let names: BTreeSet<String> = asked_for.map(|(_, package)| package.name.clone()).collect();
+    names.into_iter().collect()
+}
+
 /// A program was kept: so is the data of its package, and that of the packages that it depends on if they
 /// hold data (`Architecture: all`, `noarch`) or are built from the same source.
 pub(super) fn program_found(collector: &mut Collector<'_>, program: NodeId) {

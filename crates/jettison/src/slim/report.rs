@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Plan;
 use super::repair::Repair;
+use crate::closure;
 
 /// Version of the JSON form.
 pub const SCHEMA: u32 = 1;
@@ -23,6 +24,9 @@ pub struct Summary {
     pub result: Side,
     /// Things that kept files ask for and the image never had.
     pub missing: usize,
+    /// Packages that somebody installed by name and of which nothing stays.
+    #[serde(default)]
+    pub gone: Vec<String>,
 }
 
 /// One of the two images.
@@ -155,6 +159,7 @@ pub(super) fn summary(
             entries: kept_entries + metadata.len() as u64,
         },
         missing: plan.closure.missing.len(),
+        gone: closure::gone(&plan.packages, &plan.files.tree, |node| plan.keeps(node)),
     }
 }
 
