@@ -170,7 +170,7 @@ fn is_of_application(collector: &Collector<'_>, node: NodeId, origin: Origin) ->
     let tree = collector.tree();
     if collector.input.packages.owner(node).is_some()
         || tree.is_directory(node) && !tree.children(node).is_empty()
-        || !is_wanted(tree, node) && Class::of(&tree.path(node)) != Class::CronJob
+        || !is_wanted(tree, node) && !is_housekeeping(Class::of(&tree.path(node)))
     {
         return false;
     }
@@ -186,6 +186,11 @@ fn is_of_application(collector: &Collector<'_>, node: NodeId, origin: Origin) ->
     });
     is_in_place
         && !above.any(|node| is_version_control(tree.name(node)) || is_build_cache(tree, node))
+}
+
+/// Returns whether files of a class are for what runs from time to time: of the author's own, that is in the container.
+fn is_housekeeping(class: Class) -> bool {
+    matches!(class, Class::CronJob | Class::Logrotate)
 }
 
 /// Returns whether people could run it by its name.

@@ -140,7 +140,7 @@ impl<'a> Collector<'a> {
             path,
             environment,
             facts: HashSet::new(),
-            base: super::package::base(input.packages),
+            base: super::package::base(input.packages, &input.files.tree),
             program_packages: BTreeSet::new(),
             optional: Vec::new(),
             strong: HashSet::new(),

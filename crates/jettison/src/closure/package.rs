@@ -18,10 +18,25 @@ use super::wanted::is_wanted;
 use super::{Edge, Error, Evidence, language};
 use crate::packages::{Package, PackageDb, PackageId};
 
-/// Returns the packages of the base that every system has.
-pub(super) fn base(packages: &PackageDb) -> BTreeSet<PackageId> {
-    let required = packages.packages().filter(|(_, package)| {
-        package.essential || matches!(package.priority.as_deref(), Some("required" | "important"))
+/// Returns the packages of the base that every system has. One that is merely important, and that somebody installed by
+/// name on top of it, is not of it.
+pub(super) fn base(packages: &PackageDb, tree: &layer::Tree) -> BTreeSet<PackageId> {
+    let since = |id| {
+        packages
+            .files(id)
+            .iter()
+            .map(|node| tree.since(*node))
+            .min()
+    };
+    let essential = packages.packages().filter(|(_, package)| package.essential);
+    let first = essential.filter_map(|(id, _)| since(id)).min();
+    let required = packages.packages().filter(|(id, package)| {
+        let is_added = || package.manual && since(*id) > first;
+        match package.priority.as_deref() {
+            Some("required") => true,
+            Some("important") => package.essential || !is_added(),
+            _ => package.essential,
+        }
     });
     packages.depends_closure(required.map(|(id, _)| id))
 }
@@ -33,7 +48,7 @@ pub(crate) fn gone(
     tree: &layer::Tree,
     keeps: impl Fn(NodeId) -> bool,
 ) -> Vec<String> {
-    let base = base(packages);
+    let base = base(packages, tree);
     let is_gone = |id: &PackageId| {
         let mut files = packages.files(*id).iter();
         let has_some = files.clone().any(|node| is_wanted(tree, *node));

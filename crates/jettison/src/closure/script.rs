@@ -83,12 +83,23 @@ pub(super) fn examine_part(collector: &mut Collector<'_>, node: NodeId) -> Resul
     Ok(true)
 }
 
-/// Returns whether a script that came along may be run by something that finds it by itself: the author's, as a hook, or
-/// one that a library names.
+/// Returns whether a script that came along may be run by something that finds it by itself: the author's, as a hook,
+/// one that a library names, or a command that was built with a program that is run, which half working does harm.
 fn may_be_run(collector: &Collector<'_>, node: NodeId) -> bool {
     let reason = collector.graph.reason(node);
     let authored = reason.is_some_and(|edge| edge.evidence == Evidence::Authored);
-    authored || collector.named_scripts.contains(&node)
+    let packages = collector.input.packages;
+    let source = |node| Some(packages.package(packages.owner(node)?).source.name.as_str());
+    let is_command = || {
+        let made_from = source(node).filter(|name| !name.is_empty());
+        let mut run = collector.reached.keys();
+        super::package::is_program_in_path(collector, node)
+            && made_from.is_some()
+            && run.any(|program| {
+                collector.is_kept_for_certain(*program) && source(*program) == made_from
+            })
+    };
+    authored || collector.named_scripts.contains(&node) || is_command()
 }
 
 /// Notes that something which starts programs names a script: if it stays, commands that cost next to nothing stay

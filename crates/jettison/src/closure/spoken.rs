@@ -127,17 +127,38 @@ fn is_command(word: &[u8]) -> bool {
             .all(|b| b.is_ascii_alphanumeric() || b"._+-".contains(b))
 }
 
-/// Returns what stands between quotes on a line.
+/// Returns what stands between quotes on a line, and between the brackets of `qx(…)` (perlop, "Quote-Like Operators")
+/// and `%x(…)` (Ruby documentation, "Literals").
 fn literals(line: &[u8]) -> impl Iterator<Item = &[u8]> {
     let mut rest = line;
     std::iter::from_fn(move || {
-        let open = rest.iter().position(|b| b"\"'`".contains(b))?;
-        let quote = rest[open];
-        let inner = &rest[open + 1..];
-        let end = inner.iter().position(|b| *b == quote)?;
+        let (start, close) = (0..rest.len()).find_map(|at| opening(&rest[at..], at))?;
+        let inner = &rest[start..];
+        let end = inner.iter().position(|b| *b == close)?;
         rest = &inner[end + 1..];
         Some(&inner[..end])
     })
+}
+
+/// Returns where the literal begins that a text opens, and what closes it.
+fn opening(text: &[u8], at: usize) -> Option<(usize, u8)> {
+    let close = |open: u8| match open {
+        b'(' => b')',
+        b'[' => b']',
+        b'{' => b'}',
+        b'<' => b'>',
+        same => same,
+    };
+    match text {
+        [quote @ (b'"' | b'\'' | b'`'), ..] => Some((at + 1, *quote)),
+        [
+            b'q' | b'%',
+            b'x',
+            open @ (b'(' | b'[' | b'{' | b'<' | b'/' | b'|'),
+            ..,
+        ] => Some((at + 3, close(*open))),
+        _ => None,
+    }
 }
 
 #[cfg(test)]
@@ -148,6 +169,8 @@ mod tests {
     fn literals_stand_between_quotes() {
         let found: Vec<&[u8]> = literals(br#"run(["git", 'status'], `a b`, "open)"#).collect();
         assert_eq!(found, [&b"git"[..], b"status", b"a b"]);
+        let found: Vec<&[u8]> = literals(b"my $me = qx(id -un); %x{date}").collect();
+        assert_eq!(found, [&b"id -un"[..], b"date"]);
     }
 
     #[test]

@@ -14,6 +14,7 @@ use super::collector::Collector;
 use super::command::Caller;
 use super::script::split_words;
 use super::{Error, Evidence};
+use crate::script::{self, Dialect};
 
 /// Parts of the keys whose values are command lines.
 const KEYS: &[&str] = &[
@@ -26,12 +27,14 @@ pub(super) fn examine(
     node: NodeId,
     text: &[u8],
 ) -> Result<(), Error> {
+    let table = Table::of(&collector.tree().path(node));
     if !collector.is_unpackaged(node) {
+        if table == Table::SystemJobs {
+            examine_directories(collector, node, text);
+        }
         examine_packaged(collector, node, text);
         return Ok(());
     }
-    let path = collector.tree().path(node);
-    let table = Table::of(&path);
     for line in text.split(|b| *b == b'\n') {
         let Some(command) = command_line(line.trim_ascii(), table) else {
             continue;
@@ -50,6 +53,48 @@ pub(super) fn examine(
         collector.keep_command_line(&words, caller)?;
     }
     Ok(())
+}
+
+/// Keeps the jobs of directories that a table of cron's own has run (run-parts(8)), as far as they are the author's, or of
+/// packages that were asked for: those of the base look after a system.
+fn examine_directories(collector: &mut Collector<'_>, node: NodeId, text: &[u8]) {
+    let tree = collector.tree();
+    let jobs = text
+        .split(|b| *b == b'\n')
+        .filter_map(|line| job_of_system(line));
+    let facts = jobs.map(|command| script::analyze(command, Dialect::Sh));
+    let facts = facts.filter(|facts| facts.commands.contains(&b"run-parts"[..]));
+    let directories: Vec<Vec<u8>> = facts
+        .flat_map(|facts| facts.globs)
+        .filter_map(|glob| glob.strip_suffix(b"/*").map(<[u8]>::to_vec))
+        .collect();
+    for directory in directories {
+        let Ok(found) = tree.resolve(&directory) else {
+            continue;
+        };
+        let packages = collector.input.packages;
+        let jobs: Vec<NodeId> = tree.children(found.node).into_iter().collect();
+        for job in jobs {
+            let is_wanted = packages.owner(job).is_none_or(|owner| {
+                packages.package(owner).manual && !collector.base.contains(&owner)
+            });
+            if !is_wanted || tree.content(job).is_none() || tree.mode(job) & 0o111 == 0 {
+                continue;
+            }
+            let detail = String::from_utf8_lossy(&directory).into_owned();
+            let caller = Caller {
+                from: Some(node),
+                evidence: Evidence::ScriptCommand,
+                detail: &detail,
+            };
+            collector.keep_command(b"run-parts", caller);
+            collector.keep(job, caller.edge());
+        }
+    }
+}
+
+fn job_of_system(line: &[u8]) -> Option<&[u8]> {
+    command_line(line.trim_ascii(), Table::SystemJobs)
 }
 
 /// Keeps the programs that a setting of a package's names in a command line, and that were asked for.

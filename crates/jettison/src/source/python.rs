@@ -47,13 +47,14 @@ pub fn scan(text: &[u8]) -> Source {
         },
         source: Source::default(),
         brackets: Vec::new(),
+        assigned: None,
         skip_deeper_than: None,
     };
     scan.run();
     scan.source
 }
 
-/// An open bracket: the function whose arguments it holds, and whether anything stands in it yet.
+/// An open bracket: the function whose arguments it holds, and whether it is a list in which nothing stands yet.
 struct Bracket<'t> {
     callee: Option<&'t [u8]>,
     is_empty: bool,
@@ -63,6 +64,8 @@ struct Scan<'t> {
     lexer: Lexer<'t>,
     source: Source,
     brackets: Vec<Bracket<'t>>,
+    /// The variable that a statement sets, if it is one of those that hold a command line by their name.
+    assigned: Option<&'t [u8]>,
     /// Statements indented deeper than this are for type checkers.
     skip_deeper_than: Option<usize>,
 }
@@ -290,21 +293,34 @@ impl<'t> Scan<'t> {
             b'(' | b'[' | b'{' => {
                 let callee = match previous {
                     Token::Name(name) if sign == b'(' => Some(name),
+                    Token::Sign(b'=') if sign == b'[' && self.brackets.is_empty() => self.assigned,
                     _ => None,
                 };
                 if let Some(bracket) = self.brackets.last_mut() {
                     // `run(["git"])`: the list is the first argument.
                     bracket.is_empty &= callee.is_none();
                 }
+                // Keys of dictionaries and subscripts are no command lines.
+                let is_list = match sign {
+                    b'(' => true,
+                    b'[' => !previous.ends_expression(),
+                    _ => false,
+                };
                 if self.brackets.len() < MOST_BRACKETS {
                     self.brackets.push(Bracket {
                         callee,
-                        is_empty: true,
+                        is_empty: is_list,
                     });
                 }
             }
             b')' | b']' | b'}' => {
                 self.brackets.pop();
+            }
+            b'=' => {
+                self.assigned = match previous {
+                    Token::Name(name @ (b"cmd" | b"command")) => Some(name),
+                    _ => None,
+                };
             }
             _ => {}
         }
@@ -451,7 +467,9 @@ mod tests {
                 vec!["run(git!)", "run(log)"],
             ),
             ("entry_points(group='x.y')", vec!["entry_points(x.y)"]),
-            ("X = {'a': ['b', f(1), 'c']}", vec!["(a!)", "(b!)", "(c)"]),
+            ("X = {'a': ['b', f(1), 'c']}", vec!["(a)", "(b!)", "(c)"]),
+            ("cmd = ['rm', '-f']", vec!["cmd(rm!)", "cmd(-f)"]),
+            ("x['a']; return ['b']", vec!["(a)", "(b!)"]),
             ("'''doc'''\nclass A:\n  'doc'\n  x = 'y'", vec!["(y)"]),
             ("f'{a}b' + 'c'", vec!["(c)"]),
             ("'a\\n' 'b'", vec!["(b)"]),

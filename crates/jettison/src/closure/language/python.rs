@@ -309,7 +309,8 @@ fn follow_literals(
     }
 }
 
-/// Functions that start a program, of subprocess, os, shutil, asyncio and pexpect.
+/// Functions that start a program, of subprocess, os, shutil, asyncio and pexpect, and that look one up, of distutils
+/// and Ansible; and what lists are called that are given to one elsewhere.
 const COMMANDS: &[&str] = &[
     "run",
     "Popen",
@@ -321,6 +322,10 @@ const COMMANDS: &[&str] = &[
     "system",
     "popen",
     "which",
+    "find_executable",
+    "get_bin_path",
+    "cmd",
+    "command",
     "execv",
     "execvp",
     "execvpe",

@@ -13,6 +13,24 @@ pub(super) enum Token<'t> {
     End,
 }
 
+/// Keywords that an expression follows (Python reference, 2.3.1).
+const BEFORE_EXPRESSIONS: &[&[u8]] = &[
+    b"and", b"assert", b"await", b"del", b"elif", b"else", b"for", b"from", b"if", b"in", b"is",
+    b"lambda", b"not", b"or", b"raise", b"return", b"while", b"with", b"yield",
+];
+
+impl Token<'_> {
+    /// Returns whether an expression could end with it, so that `[` behind it is a subscript.
+    pub(super) fn ends_expression(self) -> bool {
+        match self {
+            Self::Name(name) => !BEFORE_EXPRESSIONS.contains(&name),
+            Self::Sign(sign) => b")]}".contains(&sign),
+            Self::Text(..) => true,
+            Self::Line | Self::End => false,
+        }
+    }
+}
+
 /// Splits a text into tokens.
 pub(super) struct Lexer<'t> {
     pub(super) text: &'t [u8],

@@ -32,6 +32,8 @@ pub(super) struct Distribution {
     /// Groups of entry points, and the modules that they lead to.
     pub(super) groups: BTreeMap<String, Vec<String>>,
     pub(super) is_development_tool: bool,
+    /// Somebody named it to the installer (PEP 376, `REQUESTED`).
+    pub(super) is_requested: bool,
     /// The package of the system that it is of.
     pub(super) package: Option<PackageId>,
     pub(super) site: Option<NodeId>,

@@ -196,6 +196,7 @@ impl<'s, 'a> Site<'s, 'a> {
         known.requires.extend(metadata.requires);
         known.groups.extend(groups);
         known.is_development_tool |= metadata.is_development_tool;
+        known.is_requested |= tree.child(directory, b"REQUESTED").is_some();
         known.site = Some(self.site);
     }
 
