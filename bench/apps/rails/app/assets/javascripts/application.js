@@ -1,0 +1,3 @@
+document.addEventListener("DOMContentLoaded", function () {
+  console.log("the shop is open");
+});

@@ -1,0 +1,3 @@
+class Account < ApplicationRecord
+  has_secure_password
+end
