@@ -1,0 +1,10 @@
+package Shop::Schema::Result::Fruit;
+use strict;
+use warnings;
+use base 'DBIx::Class::Core';
+__PACKAGE__->load_components(qw(InflateColumn::DateTime));
+__PACKAGE__->table('fruit');
+__PACKAGE__->add_columns(id => { is_auto_increment => 1 }, 'name', 'price', day => { data_type => 'date' });
+__PACKAGE__->set_primary_key('id');
+__PACKAGE__->add_unique_constraint([qw(name)]);
+1;
