@@ -106,6 +106,18 @@ fn kept(image: &Builder, config: &str, part: &str) -> Vec<String> {
         .collect()
 }
 
+#[test]
+fn distributions_that_were_asked_for_stay_and_tools_of_development_go() {
+    let testing = "Classifier: Topic :: Software Development :: Testing";
+    let image = application("import json", &["driver", "pip", "dependency"]);
+    let image = distribution(image, SITE, "tester", testing, &[("tester.py", "")]);
+    let asked_for = ["driver", "pip", "tester"];
+    let image = asked_for.iter().fold(image, |image, name| {
+        image.file(&format!("{SITE}/{name}-1.0.dist-info/REQUESTED"), "")
+    });
+    assert_eq!(distributions(&image, RUN), ["driver"]);
+}
+
 const SITE: &str = "usr/lib/python3.11/site-packages";
 
 /// Returns the names of the kept distributions.

@@ -1,0 +1,263 @@
+//! What stays because it was installed by name, or adds to what is kept, and what does not because it merely came along.
+
+mod kept;
+
+use jettison::closure::Options;
+use kept::{base, program};
+use testkit::elf;
+use testkit::tree::Builder;
+
+const CONFIG: &str = r#"{"Cmd":["/usr/bin/app"]}"#;
+
+fn kept_of(layers: &[Builder], json: &str) -> String {
+    let tars = layers.iter().map(Builder::tar).collect();
+    let instructions = vec!["ADD base.tar /"; layers.len()];
+    kept::kept(tars, &instructions, json, &Options::default()).expect("the image can be slimmed")
+}
+
+/// A package of dpkg: its stanza, and its files.
+struct Package {
+    name: &'static str,
+    fields: &'static str,
+    files: &'static [&'static str],
+}
+
+/// Adds the database to a layer; `automatic` came along with others.
+fn installed(layer: Builder, packages: &[Package], automatic: &[&str]) -> Builder {
+    let stanza = |package: &Package| {
+        format!(
+            "Package: {}\nStatus: install ok installed\nArchitecture: amd64\nVersion: 1\n{}\n",
+            package.name, package.fields
+        )
+    };
+    let status: String = packages.iter().map(stanza).collect();
+    let states = automatic
+        .iter()
+        .map(|name| format!("Package: {name}\nArchitecture: amd64\nAuto-Installed: 1\n\n"));
+    let layer = layer
+        .file("var/lib/dpkg/status", status)
+        .file("var/lib/apt/extended_states", states.collect::<String>());
+    packages.iter().fold(layer, |layer, package| {
+        let list = format!("var/lib/dpkg/info/{}.list", package.name);
+        let lines: String = package
+            .files
+            .iter()
+            .map(|path| format!("{path}\n"))
+            .collect();
+        layer.file(&list, lines)
+    })
+}
+
+const ESSENTIAL: Package = Package {
+    name: "dash",
+    fields: "Essential: yes\n",
+    files: &["/bin/sh", "/usr/bin/awk"],
+};
+
+fn library(bytes: usize) -> Vec<u8> {
+    elf::Builder::library().data("x".repeat(bytes)).build()
+}
+
+#[test]
+fn a_package_that_adds_to_a_kept_one_stays() {
+    let layer = base()
+        .executable("usr/bin/app", program().build())
+        .file("usr/lib/office/libcore.so", library(8))
+        .file("usr/lib/office/libwriter.so", library(8))
+        .file("usr/lib/office/libother.so", library(8))
+        .file("usr/share/writer/styles.xml", "<styles/>")
+        .file("usr/share/far/data", "x");
+    let packages = [
+        ESSENTIAL,
+        Package {
+            name: "office-core",
+            fields: "Source: office\n",
+            files: &[
+                "/usr/bin/app",
+                "/usr/lib/office",
+                "/usr/lib/office/libcore.so",
+            ],
+        },
+        Package {
+            name: "office-writer",
+            fields: "Source: office\nDepends: office-core\n",
+            files: &[
+                "/usr/lib/office",
+                "/usr/lib/office/libwriter.so",
+                "/usr/share/writer/styles.xml",
+            ],
+        },
+        // Of another source, and in another place.
+        Package {
+            name: "stranger",
+            fields: "Depends: office-core\n",
+            files: &["/usr/lib/office", "/usr/lib/office/libother.so"],
+        },
+        Package {
+            name: "office-far",
+            fields: "Source: office\nDepends: office-core\n",
+            files: &["/usr/share/far/data"],
+        },
+    ];
+    let automatic = ["office-writer", "stranger", "office-far"];
+    assert_eq!(
+        kept_of(&[installed(layer, &packages, &automatic)], CONFIG),
+        "/usr/bin/app entrypoint\n/usr/lib/office/libcore.so package\n\
+         /usr/lib/office/libwriter.so package\n/usr/share/writer/styles.xml package\n"
+    );
+}
+
+#[test]
+fn a_public_library_beside_a_program_stays_if_it_costs_next_to_nothing() {
+    let layer = base()
+        .executable("usr/bin/app", program().build())
+        .file("usr/lib/libsmall.so.1", library(8))
+        .file("usr/lib/libbinding.so.1", {
+            elf::Builder::library().needed("libpython.so.3").build()
+        })
+        .file("usr/lib/libpython.so.3", library(4_000_000));
+    let packages = [
+        ESSENTIAL,
+        Package {
+            name: "app",
+            fields: "",
+            files: &[
+                "/usr/bin/app",
+                "/usr/lib/libsmall.so.1",
+                "/usr/lib/libbinding.so.1",
+            ],
+        },
+        Package {
+            name: "libpython",
+            fields: "",
+            files: &["/usr/lib/libpython.so.3"],
+        },
+    ];
+    assert_eq!(
+        kept_of(&[installed(layer, &packages, &["libpython"])], CONFIG),
+        "/usr/bin/app entrypoint\n/usr/lib/libsmall.so.1 package\n"
+    );
+}
+
+#[test]
+fn what_came_with_a_home_says_nothing() {
+    let image = |settings: &str| {
+        let layer = base()
+            .executable("usr/bin/app", program().build())
+            .executable("usr/bin/pager", program().build())
+            .file("etc/passwd", "app:x:1000:1000::/home/app:/bin/sh\n")
+            .file("etc/skel/.bashrc", "test -x /usr/bin/pager\n")
+            .file("home/app/.bashrc", settings);
+        kept_of(
+            &[installed(layer, &[ESSENTIAL], &[])],
+            r#"{"Cmd":["/usr/bin/app"],"User":"app"}"#,
+        )
+    };
+    let rest = "/etc/passwd system\n/home/app/.bashrc config-user\n/usr/bin/app entrypoint\n";
+    assert_eq!(image("test -x /usr/bin/pager\n"), rest);
+    assert_eq!(
+        image("exec    /usr/bin/pager\n"),
+        format!("{rest}/usr/bin/pager path\n")
+    );
+}
+
+#[test]
+fn cron_runs_the_jobs_of_packages_that_were_asked_for() {
+    let layer = base()
+        .executable("usr/bin/app", program().data(b"\0/etc/crontab\0").build())
+        .executable("usr/bin/awk", program().build())
+        .executable("usr/bin/run-parts", program().build())
+        .executable("usr/sbin/rotate", program().build())
+        .file(
+            "etc/crontab",
+            "25 6 * * * root cd / && run-parts --report /etc/cron.daily\n",
+        )
+        .executable("etc/cron.daily/base", "#!/bin/sh\nawk 1\n")
+        .executable("etc/cron.daily/rotate", "#!/bin/sh\nrotate\n")
+        .executable("etc/cron.daily/other", "#!/bin/sh\nawk 2\n");
+    let packages = [
+        Package {
+            name: "dash",
+            fields: "Essential: yes\n",
+            files: &[
+                "/bin/sh",
+                "/usr/bin/awk",
+                "/usr/bin/run-parts",
+                "/etc/cron.daily/base",
+            ],
+        },
+        Package {
+            name: "app",
+            fields: "",
+            files: &["/usr/bin/app", "/etc/crontab"],
+        },
+        Package {
+            name: "rotate",
+            fields: "",
+            files: &["/usr/sbin/rotate", "/etc/cron.daily/rotate"],
+        },
+        Package {
+            name: "other",
+            fields: "",
+            files: &["/etc/cron.daily/other"],
+        },
+    ];
+    assert_eq!(
+        kept_of(&[installed(layer, &packages, &["other"])], CONFIG),
+        "/bin/sh interpreter\n/etc/cron.daily/rotate script-command\n/etc/crontab path\n\
+         /usr/bin/app entrypoint\n/usr/bin/run-parts script-command\n\
+         /usr/sbin/rotate script-command\n"
+    );
+}
+
+#[test]
+fn an_important_package_on_top_of_the_base_was_asked_for() {
+    let tools = |layer: Builder| layer.executable("usr/bin/top", program().build());
+    let packages = [
+        ESSENTIAL,
+        Package {
+            name: "app",
+            fields: "",
+            files: &["/usr/bin/app"],
+        },
+        Package {
+            name: "procps",
+            fields: "Priority: important\n",
+            files: &["/usr/bin/top"],
+        },
+    ];
+    let app = || Builder::new().executable("usr/bin/app", program().build());
+    let below = kept_of(&[tools(base()), installed(app(), &packages, &[])], CONFIG);
+    assert_eq!(below, "/usr/bin/app entrypoint\n");
+    let above = kept_of(&[base(), installed(tools(app()), &packages, &[])], CONFIG);
+    assert_eq!(above, "/usr/bin/app entrypoint\n/usr/bin/top package\n");
+}
+
+#[test]
+fn commands_of_one_source_have_their_tools() {
+    let image = |source: &'static str| {
+        let layer = base()
+            .executable("usr/bin/app", program().build())
+            .executable("usr/bin/awk", program().build())
+            .executable("usr/bin/cycle", "#!/bin/sh\nawk 1\n");
+        let packages = [
+            ESSENTIAL,
+            Package {
+                name: "app-light",
+                fields: "Source: app\nDepends: app-base\n",
+                files: &["/usr/bin/app"],
+            },
+            Package {
+                name: "app-base",
+                fields: source,
+                files: &["/usr/bin/cycle"],
+            },
+        ];
+        let config = r#"{"Cmd":["/bin/sh","-c","app --all"]}"#;
+        kept_of(&[installed(layer, &packages, &["app-base"])], config)
+    };
+    let with = image("Source: app\n");
+    assert!(with.contains("/usr/bin/awk spawn\n"), "{with}");
+    let without = image("Source: other\n");
+    assert!(!without.contains("/usr/bin/awk"), "{without}");
+}
