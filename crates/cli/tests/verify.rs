@@ -362,10 +362,12 @@ fn slim_is_proven_before_it_is_named() {
     let images = environment.run(&["images"]).done();
     assert!(!images.stdout.contains("web:broken"), "{images}");
 
-    let unproven = environment
-        .run(&[&arguments[..], &["--no-verify"]].concat())
-        .done();
-    assert!(unproven.stderr.contains("unproven"), "{unproven}");
+    let unproven = environment.run(&[&arguments[..], &["--write-unproven"]].concat());
+    assert_eq!(unproven.code, 1, "{unproven}");
+    assert!(
+        unproven.stderr.contains("it was written, unproven"),
+        "{unproven}"
+    );
     let images = environment.run(&["images"]).done();
     assert!(images.stdout.contains("web:broken"), "{images}");
 }

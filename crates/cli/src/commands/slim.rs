@@ -64,9 +64,12 @@ pub(crate) struct Args {
     jlink: bool,
     #[command(flatten)]
     probes: ProbeFlags,
-    /// Write the image without proving that it works
+    /// Write the image without proving that it works; nothing of it is traced then
     #[arg(long, help_heading = "Proof")]
     no_verify: bool,
+    /// Write the image even if the proof fails; the exit code stays 1
+    #[arg(long, help_heading = "Proof", conflicts_with = "no_verify")]
+    write_unproven: bool,
 }
 
 /// What is kept besides what the image asks for.
@@ -221,7 +224,7 @@ pub(crate) fn run(args: &Args, session: &Session<'_>) -> anyhow::Result<Answer> 
     let (verdict, summary) = (&finished.verdict, &finished.summary);
     let proven = verdict.as_ref().map(|verdict| verdict.same);
     let value = json!({
-        "name": result_name, "proven": proven == Some(true), "written": proven != Some(false),
+        "name": result_name, "proven": proven == Some(true), "written": proven != Some(false) || args.write_unproven,
         "summary": summary, "verdict": verdict, "repaired": finished.repaired, "seccomp": profile,
         "writtenOut": written_out,
         "trace": finished.trace.as_ref().map(|trace| json!({
@@ -232,11 +235,12 @@ pub(crate) fn run(args: &Args, session: &Session<'_>) -> anyhow::Result<Answer> 
     for repair in &finished.repaired {
         text.push_str(&repair_line(repair));
     }
-    if let Some(verdict) = verdict.as_ref().filter(|verdict| !verdict.same) {
+    let refused = verdict.as_ref().filter(|verdict| !verdict.same);
+    if let Some(verdict) = refused.filter(|_| !args.write_unproven) {
         session.ui.result(&value, &text)?;
         session.ui.refusal(
             &format!("{}; it was not written", proof::summary(verdict, &result_name)),
-            "keep what it misses with --include PATH or --entry COMMAND, or write it unproven with --no-verify",
+            "keep what it misses with --include PATH or --entry COMMAND, or write it unproven with --write-unproven",
         );
         return Ok(Answer::No);
     }
@@ -258,6 +262,16 @@ pub(crate) fn run(args: &Args, session: &Session<'_>) -> anyhow::Result<Answer> 
     session.ui.result(&value, &text)?;
     if let Some(profile) = &profile {
         products::tell_seccomp(profile, session);
+    }
+    if let Some(verdict) = refused {
+        session.ui.refusal(
+            &format!(
+                "{}; it was written, unproven",
+                proof::summary(verdict, &result_name)
+            ),
+            "keep what it misses with --include PATH or --entry COMMAND",
+        );
+        return Ok(Answer::No);
     }
     session.ui.status(&verdict.as_ref().map_or_else(
         || "unproven: --no-verify was given".to_owned(),
