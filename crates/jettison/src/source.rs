@@ -22,7 +22,7 @@ pub struct Literal {
     /// The text between the quotes.
     pub text: String,
     /// Name of the function that it is an argument of, however deep in a list or dictionary; in Python also `cmd` or
-    /// `command`, a variable that is set to the list.
+    /// `command`, a variable that is set to it or to the list.
     pub callee: Option<String>,
     /// Whether it comes first between its brackets.
     pub first: bool,

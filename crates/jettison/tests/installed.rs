@@ -211,6 +211,75 @@ fn cron_runs_the_jobs_of_packages_that_were_asked_for() {
 }
 
 #[test]
+fn logs_are_rotated_of_what_stays() {
+    let layer = base()
+        .executable("usr/bin/app", program().build())
+        .executable("usr/sbin/server", program().build())
+        .executable("usr/sbin/other", program().build())
+        .file("etc/logrotate.conf", "weekly\ninclude /etc/logrotate.d\n")
+        .file("etc/logrotate.d/server", "x")
+        .file("etc/logrotate.d/other", "x");
+    let packages = [
+        ESSENTIAL,
+        Package {
+            name: "app",
+            fields: "",
+            files: &["/usr/bin/app", "/etc/logrotate.conf"],
+        },
+        Package {
+            name: "server",
+            fields: "",
+            files: &["/usr/sbin/server", "/etc/logrotate.d/server"],
+        },
+        Package {
+            name: "other",
+            fields: "",
+            files: &["/usr/sbin/other", "/etc/logrotate.d/other"],
+        },
+    ];
+    assert_eq!(
+        kept_of(&[installed(layer, &packages, &["other"])], CONFIG),
+        "/etc/logrotate.conf package\n/etc/logrotate.d/server path\n/usr/bin/app entrypoint\n\
+         /usr/sbin/server package\n"
+    );
+}
+
+#[test]
+fn words_name_no_tools_of_developers_but_to_what_depends_on_them() {
+    let image = |fields: &'static str| {
+        let layer = base()
+            .executable(
+                "usr/bin/app",
+                program().import("system").data(b"\0size -x\0").build(),
+            )
+            .executable(
+                "usr/bin/size",
+                program().data("x".repeat(2_000_000)).build(),
+            );
+        let packages = [
+            ESSENTIAL,
+            Package {
+                name: "app",
+                fields,
+                files: &["/usr/bin/app"],
+            },
+            Package {
+                name: "binutils",
+                fields: "Section: devel\n",
+                files: &["/usr/bin/size"],
+            },
+        ];
+        kept_of(&[installed(layer, &packages, &["binutils"])], CONFIG)
+    };
+    let rest = "/bin/sh interpreter\n/usr/bin/app entrypoint\n";
+    assert_eq!(image(""), rest);
+    assert_eq!(
+        image("Depends: binutils\n"),
+        format!("{rest}/usr/bin/size spawn\n")
+    );
+}
+
+#[test]
 fn an_important_package_on_top_of_the_base_was_asked_for() {
     let tools = |layer: Builder| layer.executable("usr/bin/top", program().build());
     let packages = [

@@ -245,7 +245,7 @@ pub(super) fn offer(
 
 /// Keeps a program whose name is a word in another one. Of what every system has, and of what was
 /// built from the same source, words say little: it stays only where it costs next to nothing. So it is
-/// with `cheap_only`.
+/// with tools of developers, and with `cheap_only`.
 pub(super) fn word_found(
     collector: &mut Collector<'_>,
     name: &[u8],
@@ -263,7 +263,15 @@ pub(super) fn word_found(
     if cheap_only && collector.interpreter(found.node) != Script::No {
         return; // what a script costs, nobody knows before it is read
     }
-    if cheap_only || is_base || is_sibling {
+    // What compiles is called by words that mean other things (`size`, `strip`), but by what depends on it.
+    let builds = || {
+        let depends = |by| {
+            let needed = packages.depends_closure(packages.owner(by));
+            owner.is_some_and(|owner| needed.contains(&owner))
+        };
+        is_for_development(collector, found.node) && !caller.from.is_some_and(depends)
+    };
+    if cheap_only || is_base || is_sibling || builds() {
         offer(collector, found.node, &found.links, Some(caller.edge()));
     } else {
         collector.keep_command(name, caller);

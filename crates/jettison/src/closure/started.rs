@@ -10,10 +10,10 @@
 
 use layer::NodeId;
 
-use super::collector::Collector;
+use super::collector::{Collector, Optional};
 use super::command::Caller;
 use super::script::split_words;
-use super::{Error, Evidence};
+use super::{Edge, Error, Evidence, package};
 use crate::script::{self, Dialect};
 
 /// Parts of the keys whose values are command lines.
@@ -28,6 +28,10 @@ pub(super) fn examine(
     text: &[u8],
 ) -> Result<(), Error> {
     let table = Table::of(&collector.tree().path(node));
+    if table == Table::Rotations {
+        examine_rotations(collector, node, text);
+        return Ok(());
+    }
     if !collector.is_unpackaged(node) {
         if table == Table::SystemJobs {
             examine_directories(collector, node, text);
@@ -93,6 +97,32 @@ fn examine_directories(collector: &mut Collector<'_>, node: NodeId, text: &[u8])
     }
 }
 
+/// Keeps the rules of directories that logrotate's own settings include (logrotate(8), `include`) with programs of
+/// the packages that brought them: it is run, so logs are rotated.
+fn examine_rotations(collector: &mut Collector<'_>, node: NodeId, text: &[u8]) {
+    let (tree, packages) = (collector.tree(), collector.input.packages);
+    let lines = text.split(|b| *b == b'\n').map(<[u8]>::trim_ascii);
+    let included = lines.filter_map(|line| line.strip_prefix(b"include "));
+    let directories = included.filter_map(|path| tree.resolve(path.trim_ascii()).ok());
+    for rule in directories.flat_map(|found| tree.children(found.node)) {
+        let brought = packages.owner(rule).map(|owner| packages.files(owner));
+        let mut brought = brought.into_iter().flatten();
+        let Some(program) = brought.find(|file| package::is_program_in_path(collector, **file))
+        else {
+            continue;
+        };
+        collector.optional.push(Optional {
+            node: rule,
+            interpreter: *program,
+            edge: Edge {
+                from: Some(node),
+                evidence: Evidence::Path,
+                detail: "include".to_owned(),
+            },
+        });
+    }
+}
+
 fn job_of_system(line: &[u8]) -> Option<&[u8]> {
     command_line(line.trim_ascii(), Table::SystemJobs)
 }
@@ -136,6 +166,8 @@ enum Table {
     Jobs,
     /// The same with a user before the command: `/etc/crontab`, `/etc/cron.d`.
     SystemJobs,
+    /// Rules for logs, and where there are more.
+    Rotations,
 }
 
 impl Table {
@@ -145,6 +177,8 @@ impl Table {
             Self::SystemJobs
         } else if path.starts_with(b"var/spool/cron/") || path.starts_with(b"etc/crontabs/") {
             Self::Jobs
+        } else if path == b"etc/logrotate.conf" {
+            Self::Rotations
         } else if name == b"Procfile" {
             Self::Procfile
         } else {
@@ -162,6 +196,7 @@ fn command_line(line: &[u8], table: Table) -> Option<&[u8]> {
     match table {
         Table::Jobs => job(line, 0),
         Table::SystemJobs => job(line, 1),
+        Table::Rotations => None,
         Table::Procfile | Table::Keys => {
             let end = line.iter().position(|b| b"=:".contains(b))?;
             let (key, value) = (&line[..end], line[end + 1..].trim_ascii());

@@ -273,13 +273,15 @@ impl<'t> Scan<'t> {
         let next = self.lexer.next();
         let is_document = begins && matches!(next, Token::Line | Token::End);
         if !is_document && !computed && self.skip_deeper_than.is_none() {
-            let first = self.brackets.last().is_some_and(|bracket| bracket.is_empty);
-            let callee = self
+            let assigned = self.assigned.filter(|_| self.brackets.is_empty());
+            let first = self
                 .brackets
-                .iter()
-                .rev()
-                .find_map(|bracket| bracket.callee);
+                .last()
+                .map_or(assigned.is_some(), |bracket| bracket.is_empty);
+            let mut callees = self.brackets.iter().rev().map(|bracket| bracket.callee);
+            let callee = callees.find_map(|callee| callee).or(assigned);
             self.source.literals.extend(literal(text, callee, first));
+            self.assigned = None;
         }
         if computed {
             let callee = self.brackets.last().and_then(|bracket| bracket.callee);
@@ -468,6 +470,7 @@ mod tests {
             ),
             ("entry_points(group='x.y')", vec!["entry_points(x.y)"]),
             ("X = {'a': ['b', f(1), 'c']}", vec!["(a)", "(b!)", "(c)"]),
+            ("cmd = 'rm -f '\nf('x')", vec!["cmd(rm -f !)", "f(x!)"]),
             ("cmd = ['rm', '-f']", vec!["cmd(rm!)", "cmd(-f)"]),
             ("x['a']; return ['b']", vec!["(a)", "(b!)"]),
             ("'''doc'''\nclass A:\n  'doc'\n  x = 'y'", vec!["(y)"]),

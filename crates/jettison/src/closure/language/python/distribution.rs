@@ -68,10 +68,20 @@ const DEVELOPMENT: &[&str] = &[
     "Framework :: tox",
 ];
 
+/// Topics that tools of development have besides. What has others too is of use to applications.
+const ABOUT_DEVELOPMENT: &[&str] = &[
+    "Topic :: Software Development",
+    "Topic :: Education :: Testing",
+    "Topic :: Documentation",
+    "Topic :: System",
+    "Topic :: Utilities",
+];
+
 /// Reads the headers of core metadata.
 pub(super) fn metadata(text: &[u8]) -> Metadata {
     let text = String::from_utf8_lossy(text);
     let mut metadata = Metadata::default();
+    let mut serves = false;
     for line in text.lines().take_while(|line| !line.is_empty()) {
         let Some((field, value)) = line.split_once(':') else {
             continue;
@@ -81,12 +91,15 @@ pub(super) fn metadata(text: &[u8]) -> Metadata {
             "name" => metadata.name = normalise(value),
             "requires-dist" => metadata.requires.extend(requirement(value)),
             "classifier" => {
-                metadata.is_development_tool |=
-                    DEVELOPMENT.iter().any(|topic| value.starts_with(topic));
+                let is_one_of =
+                    |topics: &[&str]| topics.iter().any(|topic| value.starts_with(topic));
+                metadata.is_development_tool |= is_one_of(DEVELOPMENT);
+                serves |= value.starts_with("Topic ::") && !is_one_of(ABOUT_DEVELOPMENT);
             }
             _ => {}
         }
     }
+    metadata.is_development_tool &= !serves;
     metadata
 }
 
