@@ -25,7 +25,7 @@ get '/' => sub {
     session seen => (session('seen') // 0) + 1;
     template index => {
         title => $text->maketext('Fruit shop'),
-        count => $text->maketext('%quant(%1,fruit)', rows()->count),
+        count => $text->maketext('[quant,_1,fruit]', rows()->count),
         day   => $day->format_cldr($day->locale->date_format_full),
         fruit => [map { { name => $_->name, price => $_->price, month => $_->day->month_name } } rows()->all],
         seen  => session('seen'),
