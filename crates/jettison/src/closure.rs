@@ -21,6 +21,7 @@ mod accounts;
 mod authored;
 mod collector;
 mod command;
+mod companion;
 pub mod decision;
 mod directories;
 mod dispensable;
@@ -176,9 +177,9 @@ pub fn compute(input: &Input<'_>) -> Result<Closure, Error> {
     language::settle(&mut collector)?;
     if options.level != Level::Traced {
         text::complete(&mut collector)?;
-        package::asked_for(&mut collector);
+        companion::asked_for(&mut collector);
     }
-    package::settle(&mut collector)?;
+    companion::settle(&mut collector)?;
     // What came with packages may be source as well.
     language::settle(&mut collector)?;
     if options.level == Level::Package {

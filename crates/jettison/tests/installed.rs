@@ -48,11 +48,19 @@ fn installed(layer: Builder, packages: &[Package], automatic: &[&str]) -> Builde
     })
 }
 
-const ESSENTIAL: Package = Package {
-    name: "dash",
-    fields: "Essential: yes\n",
-    files: &["/bin/sh", "/usr/bin/awk"],
-};
+const fn package(
+    name: &'static str,
+    fields: &'static str,
+    files: &'static [&'static str],
+) -> Package {
+    Package {
+        name,
+        fields,
+        files,
+    }
+}
+
+const ESSENTIAL: Package = package("dash", "Essential: yes\n", &["/bin/sh", "/usr/bin/awk"]);
 
 fn library(bytes: usize) -> Vec<u8> {
     elf::Builder::library().data("x".repeat(bytes)).build()
@@ -69,35 +77,35 @@ fn a_package_that_adds_to_a_kept_one_stays() {
         .file("usr/share/far/data", "x");
     let packages = [
         ESSENTIAL,
-        Package {
-            name: "office-core",
-            fields: "Source: office\n",
-            files: &[
+        package(
+            "office-core",
+            "Source: office\n",
+            &[
                 "/usr/bin/app",
                 "/usr/lib/office",
                 "/usr/lib/office/libcore.so",
             ],
-        },
-        Package {
-            name: "office-writer",
-            fields: "Source: office\nDepends: office-core\n",
-            files: &[
+        ),
+        package(
+            "office-writer",
+            "Source: office\nDepends: office-core\n",
+            &[
                 "/usr/lib/office",
                 "/usr/lib/office/libwriter.so",
                 "/usr/share/writer/styles.xml",
             ],
-        },
+        ),
         // Of another source, and in another place.
-        Package {
-            name: "stranger",
-            fields: "Depends: office-core\n",
-            files: &["/usr/lib/office", "/usr/lib/office/libother.so"],
-        },
-        Package {
-            name: "office-far",
-            fields: "Source: office\nDepends: office-core\n",
-            files: &["/usr/share/far/data"],
-        },
+        package(
+            "stranger",
+            "Depends: office-core\n",
+            &["/usr/lib/office", "/usr/lib/office/libother.so"],
+        ),
+        package(
+            "office-far",
+            "Source: office\nDepends: office-core\n",
+            &["/usr/share/far/data"],
+        ),
     ];
     let automatic = ["office-writer", "stranger", "office-far"];
     assert_eq!(
@@ -118,20 +126,16 @@ fn a_public_library_beside_a_program_stays_if_it_costs_next_to_nothing() {
         .file("usr/lib/libpython.so.3", library(4_000_000));
     let packages = [
         ESSENTIAL,
-        Package {
-            name: "app",
-            fields: "",
-            files: &[
+        package(
+            "app",
+            "",
+            &[
                 "/usr/bin/app",
                 "/usr/lib/libsmall.so.1",
                 "/usr/lib/libbinding.so.1",
             ],
-        },
-        Package {
-            name: "libpython",
-            fields: "",
-            files: &["/usr/lib/libpython.so.3"],
-        },
+        ),
+        package("libpython", "", &["/usr/lib/libpython.so.3"]),
     ];
     assert_eq!(
         kept_of(&[installed(layer, &packages, &["libpython"])], CONFIG),
@@ -176,31 +180,23 @@ fn cron_runs_the_jobs_of_packages_that_were_asked_for() {
         .executable("etc/cron.daily/rotate", "#!/bin/sh\nrotate\n")
         .executable("etc/cron.daily/other", "#!/bin/sh\nawk 2\n");
     let packages = [
-        Package {
-            name: "dash",
-            fields: "Essential: yes\n",
-            files: &[
+        package(
+            "dash",
+            "Essential: yes\n",
+            &[
                 "/bin/sh",
                 "/usr/bin/awk",
                 "/usr/bin/run-parts",
                 "/etc/cron.daily/base",
             ],
-        },
-        Package {
-            name: "app",
-            fields: "",
-            files: &["/usr/bin/app", "/etc/crontab"],
-        },
-        Package {
-            name: "rotate",
-            fields: "",
-            files: &["/usr/sbin/rotate", "/etc/cron.daily/rotate"],
-        },
-        Package {
-            name: "other",
-            fields: "",
-            files: &["/etc/cron.daily/other"],
-        },
+        ),
+        package("app", "", &["/usr/bin/app", "/etc/crontab"]),
+        package(
+            "rotate",
+            "",
+            &["/usr/sbin/rotate", "/etc/cron.daily/rotate"],
+        ),
+        package("other", "", &["/etc/cron.daily/other"]),
     ];
     assert_eq!(
         kept_of(&[installed(layer, &packages, &["other"])], CONFIG),
@@ -221,21 +217,13 @@ fn logs_are_rotated_of_what_stays() {
         .file("etc/logrotate.d/other", "x");
     let packages = [
         ESSENTIAL,
-        Package {
-            name: "app",
-            fields: "",
-            files: &["/usr/bin/app", "/etc/logrotate.conf"],
-        },
-        Package {
-            name: "server",
-            fields: "",
-            files: &["/usr/sbin/server", "/etc/logrotate.d/server"],
-        },
-        Package {
-            name: "other",
-            fields: "",
-            files: &["/usr/sbin/other", "/etc/logrotate.d/other"],
-        },
+        package("app", "", &["/usr/bin/app", "/etc/logrotate.conf"]),
+        package(
+            "server",
+            "",
+            &["/usr/sbin/server", "/etc/logrotate.d/server"],
+        ),
+        package("other", "", &["/usr/sbin/other", "/etc/logrotate.d/other"]),
     ];
     assert_eq!(
         kept_of(&[installed(layer, &packages, &["other"])], CONFIG),
@@ -263,11 +251,7 @@ fn words_name_no_tools_of_developers_but_to_what_depends_on_them() {
                 fields,
                 files: &["/usr/bin/app"],
             },
-            Package {
-                name: "binutils",
-                fields: "Section: devel\n",
-                files: &["/usr/bin/size"],
-            },
+            package("binutils", "Section: devel\n", &["/usr/bin/size"]),
         ];
         kept_of(&[installed(layer, &packages, &["binutils"])], CONFIG)
     };
@@ -284,16 +268,8 @@ fn an_important_package_on_top_of_the_base_was_asked_for() {
     let tools = |layer: Builder| layer.executable("usr/bin/top", program().build());
     let packages = [
         ESSENTIAL,
-        Package {
-            name: "app",
-            fields: "",
-            files: &["/usr/bin/app"],
-        },
-        Package {
-            name: "procps",
-            fields: "Priority: important\n",
-            files: &["/usr/bin/top"],
-        },
+        package("app", "", &["/usr/bin/app"]),
+        package("procps", "Priority: important\n", &["/usr/bin/top"]),
     ];
     let app = || Builder::new().executable("usr/bin/app", program().build());
     let below = kept_of(&[tools(base()), installed(app(), &packages, &[])], CONFIG);
@@ -311,16 +287,12 @@ fn commands_of_one_source_have_their_tools() {
             .executable("usr/bin/cycle", "#!/bin/sh\nawk 1\n");
         let packages = [
             ESSENTIAL,
-            Package {
-                name: "app-light",
-                fields: "Source: app\nDepends: app-base\n",
-                files: &["/usr/bin/app"],
-            },
-            Package {
-                name: "app-base",
-                fields: source,
-                files: &["/usr/bin/cycle"],
-            },
+            package(
+                "app-light",
+                "Source: app\nDepends: app-base\n",
+                &["/usr/bin/app"],
+            ),
+            package("app-base", source, &["/usr/bin/cycle"]),
         ];
         let config = r#"{"Cmd":["/bin/sh","-c","app --all"]}"#;
         kept_of(&[installed(layer, &packages, &["app-base"])], config)

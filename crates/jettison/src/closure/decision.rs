@@ -10,7 +10,7 @@ use layer::NodeId;
 use super::collector::{Collector, Script};
 use super::directories::is_shared;
 use super::wanted::is_wanted;
-use super::{Closure, Error, Evidence, Graph, Input, package, wanted};
+use super::{Closure, Error, Evidence, Graph, Input, companion, package, wanted};
 use crate::packages::PackageId;
 use crate::packages::classes::Class;
 
@@ -165,8 +165,8 @@ impl<'a> Judge<'a> {
         if is_companion {
             let kept = self.graph.nodes().iter();
             let inodes = kept.map(|node| tree.inode(*node)).collect();
-            let cost = package::cost(&self.collector, node, &inodes)?;
-            if cost > package::COMPANION {
+            let cost = companion::cost(&self.collector, node, &inodes)?;
+            if cost > companion::LIMIT {
                 let beside = beside.copied();
                 return Ok(Rule::LargeCompanion { beside, cost });
             }

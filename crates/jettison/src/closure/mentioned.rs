@@ -63,7 +63,7 @@ pub(super) fn keep_mentioned(
         return;
     }
     if !is_directory && is_program_of_a_plugin(collector, &found, caller) {
-        super::package::offer(collector, found.node, &found.links, Some(caller.edge()));
+        super::companion::offer(collector, found.node, &found.links, Some(caller.edge()));
         return;
     }
     collector.keep_links(&found.links, caller.from, caller.detail);
@@ -125,7 +125,7 @@ fn is_too_much(collector: &Collector<'_>, directory: NodeId, caller: Caller<'_>)
         let new = files.filter(|node| !tree.is_directory(*node) && !collector.graph.keeps(*node));
         new.map(|node| tree.size(node)).sum::<u64>()
     };
-    is_cheap && cost() > super::package::COMPANION
+    is_cheap && cost() > super::companion::LIMIT
 }
 
 /// Returns whether a path leads to a tool of the base system, and stands in a

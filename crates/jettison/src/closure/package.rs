@@ -7,15 +7,14 @@
 //! depend on) are taken apart file by file instead: they are the base that
 //! slimming is about.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::BTreeSet;
 
 use layer::NodeId;
-use layer::tree::InodeId;
 
 use super::collector::{Collector, Optional, Script};
 use super::directories::is_shared;
 use super::wanted::is_wanted;
-use super::{Edge, Error, Evidence, language};
+use super::{Edge, Error, Evidence, companion};
 use crate::packages::{Package, PackageDb, PackageId};
 
 /// Returns the packages of the base that every system has. One that is merely important, and that somebody installed by
@@ -71,7 +70,7 @@ pub(super) fn program_found(collector: &mut Collector<'_>, program: NodeId) {
 }
 
 /// Returns the packages whose data a program would bring.
-fn packages_of(collector: &Collector<'_>, program: NodeId) -> Vec<PackageId> {
+pub(super) fn packages_of(collector: &Collector<'_>, program: NodeId) -> Vec<PackageId> {
     let packages = collector.input.packages;
     let mut found = Vec::new();
     let mut pending: Vec<PackageId> = packages.owner(program).into_iter().collect();
@@ -117,20 +116,6 @@ fn extensions(collector: &Collector<'_>, extended: PackageId) -> impl Iterator<I
     let all = packages.packages();
     all.filter(move |(id, package)| extends(*id, package))
         .map(|(id, _)| id)
-}
-
-/// Returns the bytes of the data that a program would bring: files of its packages that are not offered
-/// one by one.
-fn cost_of_data(collector: &Collector<'_>, program: NodeId) -> u64 {
-    let tree = collector.tree();
-    let files = packages_of(collector, program)
-        .into_iter()
-        .flat_map(|id| collector.input.packages.files(id));
-    files
-        .filter(|node| !tree.is_directory(**node) && is_wanted(tree, **node))
-        .filter(|node| !collector.graph.keeps(**node) && program_of(collector, **node).is_none())
-        .map(|node| tree.size(*node))
-        .sum()
 }
 
 /// A library was kept: so are the directories of its package that are its own.
@@ -182,10 +167,10 @@ pub(super) fn keep_data(
         }
         match program_of(collector, *node) {
             Some(program) if collector.interpreter(program) == Script::No => {
-                offer(collector, program, &[*node], None);
+                companion::offer(collector, program, &[*node], None);
             }
             None if let Some(library) = public_library(tree, *node) => {
-                offer(collector, library, &[*node], Some(edge.clone()));
+                companion::offer(collector, library, &[*node], Some(edge.clone()));
             }
             // A command of what a language installs as one: it stays if that is needed.
             Some(program) if program != *node && is_held(collector, program) => {
@@ -220,62 +205,13 @@ fn is_held(collector: &Collector<'_>, program: NodeId) -> bool {
 }
 
 /// Returns the program that users start by the name of a file or link.
-fn program_of(collector: &Collector<'_>, node: NodeId) -> Option<NodeId> {
+pub(super) fn program_of(collector: &Collector<'_>, node: NodeId) -> Option<NodeId> {
     let tree = collector.tree();
     let program = match tree.link_target(node) {
         Some(_) if is_in_path(tree, node) => tree.resolve(&tree.absolute(node)).ok()?.node,
         _ => node,
     };
     is_program_in_path(collector, program).then_some(program)
-}
-
-/// Keeps a program, with links to it, if it costs next to nothing.
-pub(super) fn offer(
-    collector: &mut Collector<'_>,
-    program: NodeId,
-    links: &[NodeId],
-    edge: Option<Edge>,
-) {
-    let companion = collector.companions.entry(program).or_default();
-    companion
-        .links
-        .extend(links.iter().filter(|link| **link != program));
-    companion.edge = companion.edge.take().or(edge);
-}
-
-/// Keeps a program whose name is a word in another one. Of what every system has, and of what was
-/// built from the same source, words say little: it stays only where it costs next to nothing. So it is
-/// with tools of developers, and with `cheap_only`.
-pub(super) fn word_found(
-    collector: &mut Collector<'_>,
-    name: &[u8],
-    caller: super::command::Caller<'_>,
-    cheap_only: bool,
-) {
-    let Some((_, found)) = collector.find_command(name) else {
-        return;
-    };
-    let packages = collector.input.packages;
-    let source = |node| Some(packages.package(packages.owner(node)?).source.name.as_str());
-    let owner = packages.owner(found.node);
-    let is_base = owner.is_some_and(|owner| collector.base.contains(&owner));
-    let is_sibling = owner.is_some() && source(found.node) == caller.from.and_then(source);
-    if cheap_only && collector.interpreter(found.node) != Script::No {
-        return; // what a script costs, nobody knows before it is read
-    }
-    // What compiles is called by words that mean other things (`size`, `strip`), but by what depends on it.
-    let builds = || {
-        let depends = |by| {
-            let needed = packages.depends_closure(packages.owner(by));
-            owner.is_some_and(|owner| needed.contains(&owner))
-        };
-        is_for_development(collector, found.node) && !caller.from.is_some_and(depends)
-    };
-    if cheap_only || is_base || is_sibling || builds() {
-        offer(collector, found.node, &found.links, Some(caller.edge()));
-    } else {
-        collector.keep_command(name, caller);
-    }
 }
 
 /// Returns whether a file is a program that users start by its name.
@@ -297,39 +233,9 @@ fn is_development(package: &Package) -> bool {
     section.rsplit('/').next() == Some("devel")
 }
 
-fn is_in_path(tree: &layer::Tree, node: NodeId) -> bool {
+pub(super) fn is_in_path(tree: &layer::Tree, node: NodeId) -> bool {
     let name = tree.name(tree.parent(node));
     [&b"bin"[..], b"sbin", b"games"].contains(&name)
-}
-
-/// Has the programs of packages that somebody asked for by name looked at as companions: a client beside a
-/// server was installed to be used in the container.
-pub(super) fn asked_for(collector: &mut Collector<'_>) {
-    let packages = collector.input.packages;
-    for (id, package) in packages.packages() {
-        if !package.manual || collector.base.contains(&id) {
-            continue;
-        }
-        for node in packages.files(id) {
-            let Some(program) = program_of(collector, *node) else {
-                continue;
-            };
-            match collector.interpreter(program) {
-                Script::No => offer(collector, program, &[*node], None),
-                // Stays if its interpreter does.
-                Script::Of(interpreter) => collector.optional.push(Optional {
-                    node: *node,
-                    interpreter,
-                    edge: Edge {
-                        from: None,
-                        evidence: Evidence::Package,
-                        detail: format!("{} was asked for", package.name),
-                    },
-                }),
-                Script::Broken => {}
-            }
-        }
-    }
 }
 
 /// Keeps the other names of kept programs in the directories of PATH, which cost nothing: programs look at
@@ -366,121 +272,6 @@ pub(super) fn other_names(collector: &mut Collector<'_>) -> Result<(), Error> {
     collector.run()
 }
 
-/// Bytes that a companion may add.
-///
-/// What comes in the same package as a program (`ffprobe` beside `ffmpeg`,
-/// `redis-cli` beside `redis-server`) is what people reach for in a container,
-/// and shares its libraries. It stays where it costs next to nothing; users name
-/// larger ones with `--entry`.
-pub(super) const COMPANION: u64 = 1_000_000;
-
-/// Bytes that a program may add whose package somebody asked for by name: it was put there to be used.
-const ASKED_FOR: u64 = 3_000_000;
-
-/// Bytes of data that the first companion of a package may bring for all of them.
-const COMPANION_DATA: u64 = 4_000_000;
-
-/// Part of a server's own bytes that each of its clients may add: next to nothing beside a database of 26 MB
-/// is what dumps it.
-const OF_A_SERVER: u64 = 5;
-
-/// Returns the bytes that a companion may add: more if its package was asked for, or if it connects to
-/// something or starts programs, and was made from one source with a program that listens and is needed for
-/// certain.
-fn allowance(collector: &Collector<'_>, companion: NodeId) -> Result<u64, Error> {
-    let (packages, tree) = (collector.input.packages, collector.tree());
-    let is_asked_for = packages
-        .owner(companion)
-        .is_some_and(|id| packages.package(id).manual && !collector.base.contains(&id));
-    let least = if is_asked_for { ASKED_FOR } else { COMPANION };
-    let source = |node| Some(packages.package(packages.owner(node)?).source.name.as_str());
-    let Some(made_from) = source(companion).filter(|name| !name.is_empty()) else {
-        return Ok(least);
-    };
-    let imports = |node, name: &[u8]| -> Result<bool, Error> {
-        let object = collector.loader.object(node).map_err(Error::Loader)?;
-        Ok(object.is_some_and(|object| object.imports.contains(name)))
-    };
-    let mut served = 0;
-    for program in collector.reached.keys() {
-        let same = source(*program) == Some(made_from);
-        if same && collector.is_kept_for_certain(*program) && imports(*program, b"listen")? {
-            served = served.max(tree.size(*program));
-        }
-    }
-    // What starts programs has the clients do it: `mariadb-upgrade` does.
-    let reaches = [&b"connect"[..], b"system", b"popen", b"execvp"];
-    for name in reaches.iter().filter(|_| served > 0) {
-        if imports(companion, name)? {
-            return Ok(least.max(served / OF_A_SERVER));
-        }
-    }
-    Ok(least)
-}
-
-/// Decides on what depends on everything else: scripts of packages are kept if
-/// their interpreters are, companions if they are cheap. Until nothing changes.
-pub(super) fn settle(collector: &mut Collector<'_>) -> Result<(), Error> {
-    let tree = collector.tree();
-    loop {
-        language::reconsider(collector);
-        collector.run()?;
-        let inodes = collector
-            .graph
-            .nodes()
-            .iter()
-            .map(|node| tree.inode(*node))
-            .collect();
-        let mut found: Vec<(NodeId, Edge)> = Vec::new();
-        for script in std::mem::take(&mut collector.optional) {
-            let ready = collector.graph.keeps(script.interpreter);
-            // Outside of PATH it is a part of its package, however large: what counts is what it brings.
-            let own = match is_in_path(tree, script.node) {
-                true => 0,
-                false => tree.size(script.node),
-            };
-            if ready && cost(collector, script.node, &inodes)? <= COMPANION + own {
-                found.push((script.node, script.edge));
-            } else {
-                collector.optional.push(script);
-            }
-        }
-        for (node, companion) in std::mem::take(&mut collector.companions) {
-            let allowed = allowance(collector, node)?;
-            let is_cheap = cost(collector, node, &inodes)? <= allowed
-                && cost_of_data(collector, node) <= COMPANION_DATA;
-            if !is_cheap {
-                collector.companions.insert(node, companion);
-                continue;
-            }
-            let edge = companion.edge.unwrap_or_else(|| {
-                let from = sibling(collector, node);
-                let detail = match from {
-                    Some(_) => "of the same package".to_owned(),
-                    None => "of a package that was asked for".to_owned(),
-                };
-                Edge {
-                    from,
-                    evidence: Evidence::Package,
-                    detail,
-                }
-            });
-            for link in companion.links {
-                found.push((link, edge.clone()));
-            }
-            collector.cheap.insert(node);
-            found.push((node, edge));
-        }
-        if found.is_empty() {
-            return Ok(());
-        }
-        for (node, edge) in found {
-            collector.keep_decided(node, edge);
-        }
-        collector.run()?;
-    }
-}
-
 /// Keeps whole every package of which a file was kept for more than being in everybody's way.
 pub(super) fn complete(collector: &mut Collector<'_>) -> Result<(), Error> {
     let tree = collector.tree();
@@ -512,38 +303,5 @@ pub(super) fn complete(collector: &mut Collector<'_>) -> Result<(), Error> {
         }
     }
     collector.run()?;
-    settle(collector)
-}
-
-/// Returns the bytes that a program and its libraries would add to files with these inodes.
-pub(super) fn cost(
-    collector: &Collector<'_>,
-    program: NodeId,
-    inodes: &HashSet<InodeId>,
-) -> Result<u64, Error> {
-    let tree = collector.tree();
-    let first = collector.read(program, 256)?;
-    let objects = match collector.process(program) {
-        Ok(process) if first.starts_with(b"\x7fELF") => process.into_closure().objects,
-        _ => Vec::new(),
-    };
-    let added = objects.iter().chain([&program]).collect::<BTreeSet<_>>();
-    let bytes: u64 = added
-        .into_iter()
-        .filter(|node| !inodes.contains(&tree.inode(**node)))
-        .map(|node| tree.size(*node))
-        .sum();
-    Ok(bytes + language::cost(collector, program, &first))
-}
-
-/// Returns a kept program of the same package.
-fn sibling(collector: &Collector<'_>, node: NodeId) -> Option<NodeId> {
-    let packages = collector.input.packages;
-    let files = packages.files(packages.owner(node)?);
-    let kept = |other: &&NodeId| **other != node && collector.graph.keeps(**other);
-    files
-        .iter()
-        .filter(kept)
-        .find(|other| is_program_in_path(collector, **other))
-        .copied()
+    companion::settle(collector)
 }

@@ -393,7 +393,7 @@ fn follow(
             detail: &detail,
         };
         // The tools of the base system know many words: only next to nothing stays by them.
-        super::package::word_found(collector, name, caller, cheap_only);
+        super::companion::word_found(collector, name, caller, cheap_only);
     }
     if collector.is_kept_for_certain(node) && !is_interpreter {
         for script in &said.scripts {

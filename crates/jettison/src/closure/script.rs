@@ -131,7 +131,7 @@ fn offer_commands(
             evidence: Evidence::Spawn,
             detail: &detail,
         };
-        super::package::word_found(collector, name, caller, true);
+        super::companion::word_found(collector, name, caller, true);
     }
     for (part, is_source) in parts::found_at_run_time(collector, node, &facts) {
         if !collector.graph.keeps(part) {
