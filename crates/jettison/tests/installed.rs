@@ -218,10 +218,11 @@ fn logs_are_rotated_of_what_stays() {
     let packages = [
         ESSENTIAL,
         package("app", "", &["/usr/bin/app", "/etc/logrotate.conf"]),
+        package("server", "", &["/usr/sbin/server"]),
         package(
-            "server",
-            "",
-            &["/usr/sbin/server", "/etc/logrotate.d/server"],
+            "server-common",
+            "Source: server\n",
+            &["/etc/logrotate.d/server"],
         ),
         package("other", "", &["/usr/sbin/other", "/etc/logrotate.d/other"]),
     ];

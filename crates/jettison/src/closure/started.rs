@@ -105,10 +105,21 @@ fn examine_rotations(collector: &mut Collector<'_>, node: NodeId, text: &[u8]) {
     let included = lines.filter_map(|line| line.strip_prefix(b"include "));
     let directories = included.filter_map(|path| tree.resolve(path.trim_ascii()).ok());
     for rule in directories.flat_map(|found| tree.children(found.node)) {
-        let brought = packages.owner(rule).map(|owner| packages.files(owner));
-        let mut brought = brought.into_iter().flatten();
-        let Some(program) = brought.find(|file| package::is_program_in_path(collector, **file))
-        else {
+        let Some(owner) = packages.owner(rule) else {
+            continue;
+        };
+        // The settings of a server are often a package of their own.
+        let source = &packages.package(owner).source.name;
+        let siblings = packages.packages().filter(|(id, package)| {
+            *id == owner || !source.is_empty() && package.source.name == *source
+        });
+        let mut programs = siblings
+            .flat_map(|(id, _)| packages.files(id))
+            .filter(|file| package::is_program_in_path(collector, **file))
+            .peekable();
+        let first = programs.peek().copied();
+        let kept = programs.find(|program| collector.graph.keeps(**program));
+        let Some(program) = kept.or(first) else {
             continue;
         };
         collector.optional.push(Optional {
