@@ -72,6 +72,13 @@ fn what_is_used_is_kept() {
     assert_eq!((&result["proven"], &seen), (&Value::Bool(true), &expected));
     assert_eq!(result["repaired"], Value::Array(Vec::new()));
     assert_eq!(result["trace"]["complete"], Value::Bool(true));
+    // It is a reason for whoever asks.
+    let why = ["why", "web:1", "/opt/data/blue"];
+    let untold = environment.run(&why);
+    assert_eq!(untold.code, 1, "{untold}");
+    assert!(untold.stderr.contains("--trace FILE"), "{untold}");
+    let told = environment.run(&[&why[..], &["--trace", "seen.trace"]].concat());
+    assert!(told.done().stdout.contains("is traced"));
     // The trace serves without running anything.
     let (_, brought) = slim(&environment, &["--no-verify", "--trace", "seen.trace"]);
     assert_eq!(brought, expected);

@@ -27,7 +27,8 @@ fn what_goes_and_what_is_not_there() {
     let gone = environment.run(&["why", "start:1", "/usr/share/doc/start/copyright"]);
     assert_eq!(
         gone.to_string(),
-        "/usr/share/doc/start/copyright is removed: nothing kept needs it\n--- exit 1\n"
+        "/usr/share/doc/start/copyright is removed: nothing kept needs it\n--- stderr\n\
+         the image was read, not run: --trace FILE adds what a run has seen\n--- exit 1\n"
     );
     let missing = environment.run(&["why", "start:1", "/nothing"]);
     assert_eq!(

@@ -51,9 +51,6 @@ pub(crate) struct Args {
     /// Write what became of every path, as JSON
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
-    /// Use what was seen of the image elsewhere, too: in CI, in staging, with other entry points (repeatable)
-    #[arg(long = "trace", value_name = "FILE")]
-    traces: Vec<PathBuf>,
     /// Write what the programs of the original were seen to ask for while it was asked
     #[arg(long, value_name = "FILE", conflicts_with = "no_verify")]
     save_trace: Option<PathBuf>,
@@ -76,6 +73,9 @@ pub(crate) struct Args {
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "What is kept")]
 pub(crate) struct Keep {
+    /// Use what was seen of the image elsewhere, too: in CI, in staging, with other entry points (repeatable)
+    #[arg(long = "trace", value_name = "FILE")]
+    traces: Vec<PathBuf>,
     /// A further command line that the image must be able to run (repeatable)
     #[arg(long, value_name = "COMMAND")]
     entry: Vec<String>,
@@ -114,6 +114,11 @@ enum LevelFlag {
 }
 
 impl Keep {
+    /// Reads the traces that were given, and joins them.
+    pub(crate) fn seen(&self) -> anyhow::Result<Option<Trace>> {
+        read_traces(&self.traces)
+    }
+
     pub(crate) fn options(&self) -> Options {
         Options {
             entries: self.entry.clone(),
@@ -160,7 +165,7 @@ pub(crate) fn run(args: &Args, session: &Session<'_>) -> anyhow::Result<Answer> 
     };
     let mut options = args.keep.options();
     options.entries.extend(proof::commands(&proof));
-    let given = read_traces(&args.traces)?;
+    let given = args.keep.seen()?;
     if options.level == Level::Traced && args.no_verify && given.is_none() {
         return Err(Usage::error(
             "nothing was traced: --level traced keeps what was seen to be used",

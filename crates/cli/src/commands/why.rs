@@ -12,8 +12,9 @@ use crate::session::Session;
 ///
 /// IMAGE is the original. Exit code 1 when the path does not stay.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:
-  jettison why redis:debian /usr/lib/x86_64-linux-gnu/libssl.so.3")]
+#[command(after_help = "Examples:
+  jettison why redis:debian /usr/lib/x86_64-linux-gnu/libssl.so.3
+  jettison slim web:1 --save-trace web.trace && jettison why web:1 /srv/data --trace web.trace")]
 pub(crate) struct Args {
     /// The image before slimming
     image: String,
@@ -35,7 +36,12 @@ pub(crate) fn run(args: &Args, session: &Session<'_>) -> anyhow::Result<Answer> 
             "paths are those of the image before slimming",
         ));
     };
-    let plan = slim::plan(&image, &files, &args.keep.options(), &Seen::NOTHING)?;
+    let trace = args.keep.seen()?;
+    let seen = Seen {
+        trace: trace.as_ref(),
+        ..Seen::NOTHING
+    };
+    let plan = slim::plan(&image, &files, &args.keep.options(), &seen)?;
     let show = |node| layer::display(&tree.absolute(node)).into_owned();
     let chain = plan.closure.graph.chain(found.node);
     let package = plan.package_name(found.node);
@@ -51,6 +57,10 @@ pub(crate) fn run(args: &Args, session: &Session<'_>) -> anyhow::Result<Answer> 
             &json!({ "path": show(found.node), "kept": false, "package": package }),
             &text,
         )?;
+        if trace.is_none() {
+            let status = "the image was read, not run: --trace FILE adds what a run has seen";
+            session.ui.status(status);
+        }
         return Ok(Answer::No);
     }
     let mut text = String::new();

@@ -45,7 +45,12 @@ pub(crate) fn run(args: &Args, session: &Session<'_>) -> anyhow::Result<Answer> 
         ));
     };
     let options = args.keep.options();
-    let plan = jettison::slim::plan(&image, &files, &options, &Seen::NOTHING)?;
+    let trace = args.keep.seen()?;
+    let seen = Seen {
+        trace: trace.as_ref(),
+        ..Seen::NOTHING
+    };
+    let plan = jettison::slim::plan(&image, &files, &options, &seen)?;
     let answer = Told {
         plan: &plan,
         node: found.node,
@@ -57,7 +62,7 @@ pub(crate) fn run(args: &Args, session: &Session<'_>) -> anyhow::Result<Answer> 
         session.ui.result(&value, &answer.stays())?;
         return Ok(Answer::No);
     }
-    let why = why_not::explain(&image, &plan, &options, found.node)?;
+    let why = why_not::explain(&image, &plan, &options, &seen, found.node)?;
     session
         .ui
         .result(&answer.json(&why, stays), &answer.text(&why, stays))?;

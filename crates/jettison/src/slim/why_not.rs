@@ -65,7 +65,7 @@ pub struct Remedy {
     pub largest: Vec<NodeId>,
 }
 
-/// Says why `node` goes by this plan. Of a directory that stays it is about
+/// Says why `node` goes by this plan, which was made with `seen`. Of a directory that stays it is about
 /// what goes below it.
 ///
 /// # Errors
@@ -74,22 +74,23 @@ pub fn explain(
     image: &Image,
     plan: &Plan<'_>,
     options: &Options,
+    seen: &Seen<'_>,
     node: NodeId,
 ) -> Result<WhyNot, Error> {
-    let asked = input(image, plan, options);
+    let asked = input(image, plan, options, seen);
     let wider = Options {
         level: Level::App,
         ..options.clone()
     };
     let wider = match options.level {
-        Level::Traced => Some(closure::compute(&input(image, plan, &wider))?),
+        Level::Traced => Some(closure::compute(&input(image, plan, &wider, seen))?),
         _ => None,
     };
     let judge = Judge::new(&asked, &plan.closure, wider.as_ref());
     let tree = &plan.files.tree;
     let going: Vec<NodeId> = tree.walk(node).filter(|node| !plan.keeps(*node)).collect();
     let mut rules: BTreeMap<&'static str, Decided> = BTreeMap::new();
-    let mut seen = HashSet::new();
+    let mut counted = HashSet::new();
     let mut size = 0;
     for node in &going {
         // A directory goes because all in it does.
@@ -97,7 +98,7 @@ pub fn explain(
             continue;
         }
         let rule = judge.rule(*node)?;
-        let bytes = if tree.links(*node) == 1 || seen.insert(tree.inode(*node)) {
+        let bytes = if tree.links(*node) == 1 || counted.insert(tree.inode(*node)) {
             tree.size(*node)
         } else {
             0
@@ -121,7 +122,7 @@ pub fn explain(
         remedies: Vec::new(),
     };
     for (flag, value, instead, changed) in candidates(plan, options, &judge, &rules, node) {
-        match closure::compute(&input(image, plan, &changed)) {
+        match closure::compute(&input(image, plan, &changed, seen)) {
             Ok(closure) => trials.add(flag, value, instead, &closure),
             // A program that cannot be an entry point, or a name that a pattern does not match.
             Err(error) => tracing::debug!(%error, flag, value, "no remedy"),
@@ -140,14 +141,19 @@ pub fn explain(
     })
 }
 
-fn input<'a>(image: &'a Image, plan: &'a Plan<'_>, options: &'a Options) -> closure::Input<'a> {
+fn input<'a>(
+    image: &'a Image,
+    plan: &'a Plan<'_>,
+    options: &'a Options,
+    seen: &Seen<'a>,
+) -> closure::Input<'a> {
     closure::Input {
         files: plan.files,
         config: image.config(),
         packages: &plan.packages,
         options,
-        trace: Seen::NOTHING.trace,
-        repairs: Seen::NOTHING.repairs,
+        trace: seen.trace,
+        repairs: seen.repairs,
     }
 }
 
