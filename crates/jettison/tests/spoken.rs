@@ -11,18 +11,17 @@ fn kept(image: &Builder, json: &str) -> String {
     kept::kept(vec![image.tar()], &[], json, &Options::default()).expect("the image can be slimmed")
 }
 
+const STATUS: &str = "Package: coreutils\nEssential: yes\nStatus: install ok installed\n\
+    Architecture: amd64\nVersion: 1\n\n\
+    Package: app\nStatus: install ok installed\nArchitecture: amd64\nVersion: 1\n";
+
 /// Tools, which a package database makes those of the system, and not the user's.
 fn tools() -> Builder {
     base()
         .executable("usr/bin/sort", program().build())
         .executable("usr/bin/date", program().build())
         .executable("usr/bin/vi", program().build())
-        .file(
-            "var/lib/dpkg/status",
-            "Package: coreutils\nEssential: yes\nStatus: install ok installed\n\
-             Architecture: amd64\nVersion: 1\n\n\
-             Package: app\nStatus: install ok installed\nArchitecture: amd64\nVersion: 1\n\n",
-        )
+        .file("var/lib/dpkg/status", format!("{STATUS}\n"))
         .file(
             "var/lib/dpkg/info/coreutils.list",
             "/bin/sh\n/usr/bin/sort\n/usr/bin/date\n/usr/bin/vi\n",
@@ -70,8 +69,19 @@ fn a_script_of_a_package_that_a_library_names_may_be_run() {
             .executable("usr/bin/make-font", "#!/bin/sh\nsort\n")
             .executable("usr/bin/edit-font", "#!/bin/sh\nvi\n")
             .file(
+                "var/lib/dpkg/status",
+                format!(
+                    "{STATUS}Depends: fonts\n\n\
+                     Package: fonts\nStatus: install ok installed\nArchitecture: all\nVersion: 1\n\n"
+                ),
+            )
+            .file(
                 "var/lib/dpkg/info/app.list",
-                "/usr/bin/app\n/usr/lib/libfont.so.1\n/usr/bin/make-font\n/usr/bin/edit-font\n",
+                "/usr/bin/app\n/usr/lib/libfont.so.1\n",
+            )
+            .file(
+                "var/lib/dpkg/info/fonts.list",
+                "/usr/bin/make-font\n/usr/bin/edit-font\n",
             )
     };
     let config = r#"{"Cmd":["/bin/sh","-c","app"]}"#;
