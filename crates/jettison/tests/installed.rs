@@ -207,6 +207,57 @@ fn cron_runs_the_jobs_of_packages_that_were_asked_for() {
 }
 
 #[test]
+fn what_is_served_has_its_state() {
+    let layer = base()
+        .executable("usr/bin/app", program().build())
+        .file("etc/app.conf", "root /usr/share/press\n")
+        .file("usr/share/press/index.php", "<?php")
+        .file("usr/share/press/languages/de.mo", "x")
+        .file("usr/share/press/themes/plain/style.css", "x")
+        .file("var/lib/press/index.php", "<?php")
+        .symlink(
+            "var/lib/press/themes/plain",
+            "/usr/share/press/themes/plain",
+        )
+        .symlink(
+            "var/lib/press/languages/de.mo",
+            "/usr/share/press/languages/de.mo",
+        )
+        .symlink("var/lib/press/gone", "/usr/share/doc/press");
+    let packages = [
+        ESSENTIAL,
+        package("app", "", &["/usr/bin/app", "/etc/app.conf"]),
+        package(
+            "press",
+            "",
+            &[
+                "/usr/share/press",
+                "/usr/share/press/index.php",
+                "/usr/share/press/languages/de.mo",
+                "/var/lib/press/index.php",
+            ],
+        ),
+        package(
+            "press-theme",
+            "Source: press\n",
+            &[
+                "/usr/share/press",
+                "/usr/share/press/themes/plain/style.css",
+                "/var/lib/press/themes/plain",
+            ],
+        ),
+    ];
+    let config = r#"{"Cmd":["/usr/bin/app","/etc/app.conf"]}"#;
+    assert_eq!(
+        kept_of(&[installed(layer, &packages, &[])], config),
+        "/etc/app.conf entrypoint\n/usr/bin/app entrypoint\n/usr/share/press/index.php plugin-dir\n\
+         /usr/share/press/languages/de.mo plugin-dir\n\
+         /usr/share/press/themes/plain/style.css plugin-dir\n/var/lib/press/index.php package\n\
+         /var/lib/press/languages/de.mo package\n/var/lib/press/themes/plain package\n"
+    );
+}
+
+#[test]
 fn logs_are_rotated_of_what_stays() {
     let layer = base()
         .executable("usr/bin/app", program().build())

@@ -109,6 +109,12 @@ pub(super) fn keep_mentioned(
             keep_own(collector, found.node, &edge);
         } else if !is_too_much(collector, found.node, caller) {
             collector.keep_below(found.node, &edge, is_wanted);
+            if let Some(from) = caller
+                .from
+                .filter(|from| collector.is_kept_for_certain(*from))
+            {
+                super::package::directory_found(collector, found.node, from);
+            }
         }
     }
 }

@@ -133,6 +133,24 @@ pub(super) fn library_found(collector: &mut Collector<'_>, library: NodeId) {
     });
 }
 
+/// A setting or a script named the directory that a package has to itself: so is the rest of it, such as its state below
+/// `/var/lib`. What a server serves is often a package without a program.
+pub(super) fn directory_found(collector: &mut Collector<'_>, directory: NodeId, by: NodeId) {
+    let (packages, tree) = (collector.input.packages, collector.tree());
+    let owners = packages.owners_of_directory(directory);
+    let mut sources = owners.iter().map(|id| &packages.package(*id).source.name);
+    let first = sources.next();
+    let is_of_one = first.is_some() && sources.all(|source| Some(source) == first);
+    if !is_of_one || !is_shared(tree, tree.parent(directory)) || collector.loaded.contains(&by) {
+        return;
+    }
+    for id in owners {
+        if !collector.base.contains(id) && collector.program_packages.insert(*id) {
+            keep_data(collector, *id, directory, |_| true);
+        }
+    }
+}
+
 /// Keeps all of a package, documentation included.
 pub(super) fn keep_whole(collector: &mut Collector<'_>, id: PackageId) {
     let packages = collector.input.packages;
@@ -240,14 +258,16 @@ pub(super) fn is_in_path(tree: &layer::Tree, node: NodeId) -> bool {
 
 /// Keeps the other names of kept programs in the directories of PATH, which cost nothing: programs look at
 /// the name that they are called by (`neato` is a link to `dot`, `identify` leads to ImageMagick by
-/// way of update-alternatives(1)).
+/// way of update-alternatives(1)). So are links in state that lead to what is kept: installing made them.
 pub(super) fn other_names(collector: &mut Collector<'_>) -> Result<(), Error> {
     let tree = collector.tree();
-    let directories: BTreeSet<NodeId> = collector
-        .path
-        .iter()
-        .filter_map(|path| Some(tree.resolve(path).ok()?.node))
-        .collect();
+    let commands = collector.path.iter();
+    let commands = commands.filter_map(|path| Some(tree.resolve(path).ok()?.node));
+    let commands: BTreeSet<NodeId> = commands.collect();
+    let state = tree.resolve(STATE).into_iter();
+    let state = state.flat_map(|found| tree.walk(found.node));
+    let state = state.filter(|node| tree.is_directory(*node) && collector.graph.keeps(*node));
+    let directories: BTreeSet<NodeId> = commands.iter().copied().chain(state).collect();
     for directory in directories {
         for link in tree.children(directory) {
             if tree.link_target(link).is_none() || collector.graph.keeps(link) {
@@ -256,7 +276,10 @@ pub(super) fn other_names(collector: &mut Collector<'_>) -> Result<(), Error> {
             let Ok(found) = tree.resolve(&tree.absolute(link)) else {
                 continue;
             };
-            if tree.content(found.node).is_none() || !collector.graph.keeps(found.node) {
+            let is_command = commands.contains(&directory);
+            if is_command && tree.content(found.node).is_none()
+                || !collector.graph.keeps(found.node)
+            {
                 continue;
             }
             for node in found.links {
@@ -271,6 +294,9 @@ pub(super) fn other_names(collector: &mut Collector<'_>) -> Result<(), Error> {
     }
     collector.run()
 }
+
+/// Where programs have what changes (FHS 3.0, 5.8).
+const STATE: &[u8] = b"/var/lib";
 
 /// Keeps whole every package of which a file was kept for more than being in everybody's way.
 pub(super) fn complete(collector: &mut Collector<'_>) -> Result<(), Error> {
