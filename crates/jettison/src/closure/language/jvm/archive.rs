@@ -125,8 +125,10 @@ impl Said {
             let is_archive = [&b".jar"[..], b".war", b".rar"]
                 .iter()
                 .any(|ending| path.ends_with(ending));
-            let is_native = memmem::find(path, b".so").is_some();
-            if !(path.ends_with(b".class") || is_native || is_archive && depth < DEEPEST) {
+            let is_class = path.ends_with(b".class");
+            // `libx.so`, `libx.so.1`; an archive may be called `org.source.jar`.
+            let is_native = !is_class && !is_archive && memmem::find(path, b".so").is_some();
+            if !(is_class || is_native || is_archive && depth < DEEPEST) {
                 continue;
             }
             let start = local
@@ -205,6 +207,9 @@ mod tests {
         let inner = zip("a/B.class", b"...javax/tools/Tool...");
         let uses = read(&zip("lib/inner.jar", &inner)).uses;
         assert_eq!((uses.compiler, uses.windows), (true, false));
+        // What is called like native code and is none.
+        let other = read(&zip("lib/org.source.jar", &inner)).uses;
+        assert_eq!(other, uses);
     }
 
     #[test]
