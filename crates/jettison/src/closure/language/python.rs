@@ -5,7 +5,8 @@
 //! - `distribution`, `marker`: the formats in which distributions describe themselves;
 //! - `library`: which parts of the standard library few programs need;
 //! - `environments`: which interpreters and virtual environments are used;
-//! - `modules`, `settle`: which distributions are needed, by what is imported and required.
+//! - `modules`, `settle`: which distributions are needed, by what is imported and required;
+//! - `requested`: and by what was named to the installer.
 //!
 //! This module looks at sources: each says what it imports, what it names, and
 //! which programs and libraries it asks for.
@@ -16,6 +17,7 @@ mod index;
 mod library;
 mod marker;
 mod modules;
+mod requested;
 mod settle;
 mod site;
 

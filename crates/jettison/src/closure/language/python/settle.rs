@@ -7,10 +7,9 @@ use layer::NodeId;
 
 use super::distribution::normalise;
 use super::environments::{activate, run_hook};
-use super::index::Distribution;
 use super::marker::{Platform, holds};
 use super::modules::{is_in_site, locate};
-use super::{Place, Want, What, library};
+use super::{Place, Want, What, library, requested};
 use crate::closure::collector::Collector;
 use crate::closure::directories;
 use crate::closure::own;
@@ -34,7 +33,7 @@ pub(super) fn settle(collector: &mut Collector<'_>) -> Result<bool, Error> {
             again |= satisfy(collector, want, &mut seen);
         }
         again |= provide_groups(collector);
-        again |= requested(collector);
+        again |= requested::settle(collector);
         again |= stubs(collector);
         let fresh = collector.units.take_fresh(Owner::Python);
         again |= !fresh.is_empty();
@@ -264,7 +263,12 @@ fn take(
     any
 }
 
-fn choose(collector: &mut Collector<'_>, unit: UnitId, from: NodeId, detail: &str) -> bool {
+pub(super) fn choose(
+    collector: &mut Collector<'_>,
+    unit: UnitId,
+    from: NodeId,
+    detail: &str,
+) -> bool {
     if collector.units.is_selected(unit) || collector.units.extent(unit) == Extent::Single {
         return false;
     }
@@ -326,34 +330,8 @@ fn keep_local(collector: &mut Collector<'_>, want: &Want, found: &[NodeId], deta
     any
 }
 
-/// Keeps what somebody installed by name, other than tools of development: what an application finds by a name in a
-/// setting or a URL, such as a driver of a database, nothing else tells.
-fn requested(collector: &mut Collector<'_>) -> bool {
-    let python = &collector.python;
-    let active = active_sites(python);
-    let is_meant = |known: &Distribution| {
-        let site = known.site.filter(|site| active.contains(site));
-        known.is_requested && !known.is_development_tool && site.is_some()
-    };
-    let distributions = python.index.distributions.iter();
-    let meant = distributions.filter(|(_, known)| is_meant(known));
-    let mut chosen: Vec<UnitId> = meant.map(|(unit, _)| *unit).collect();
-    chosen.sort();
-    let mut any = false;
-    for unit in chosen {
-        let site = collector.python.index.distributions[&unit].site;
-        let installers = INSTALLERS.contains(&collector.units.name(unit));
-        if let Some(site) = site.filter(|_| !installers) {
-            any |= choose(collector, unit, site, "installed by name");
-        }
-    }
-    any
-}
-
-/// What ensurepip and venv install (Python documentation, "ensurepip"), and pip with them before version 24.
-const INSTALLERS: &[&str] = &["pip", "setuptools", "wheel"];
-
-fn active_sites(python: &super::State) -> HashSet<NodeId> {
+/// Returns the sites of the environments whose interpreter is kept.
+pub(super) fn active_sites(python: &super::State) -> HashSet<NodeId> {
     let sites = python.active.iter();
     sites
         .flat_map(|number| python.index.environments[*number].sites.iter().copied())
