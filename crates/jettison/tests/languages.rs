@@ -173,6 +173,9 @@ fn a_distribution_stays_whole_without_tests_and_stubs() {
         ("a/core.py", ""),
         ("a/never_imported.py", ""),
         ("a/data/x.json", "{}"),
+        ("a/locale/de/a.mo", "x"),
+        ("a/locale/de/a.po", "x"),
+        ("a/locale/de/read.po", "x"),
         ("a/core.pyi", ""),
         ("a/include/a.h", ""),
         ("a/tests/test_core.py", "import other\n"),
@@ -205,6 +208,8 @@ fn a_distribution_stays_whole_without_tests_and_stubs() {
             "a/core.py",
             "a/data/x.json",
             "a/fast.cpython-311-x86_64-linux-gnu.so",
+            "a/locale/de/a.mo",
+            "a/locale/de/read.po",
             "a/never_imported.py",
             "a-1.0.dist-info/METADATA",
             "a-1.0.dist-info/RECORD",
@@ -227,6 +232,12 @@ fn tests_that_the_rest_imports_stay() {
         &files,
     );
     assert_eq!(kept(&image, RUN, "/tests/").len(), 2);
+    // Not those that only the help for tests imports.
+    let image = image.file(&format!("{SITE}/a/__init__.py"), "").file(
+        &format!("{SITE}/a/testing/case.py"),
+        "import a.tests.runner",
+    );
+    assert_eq!(kept(&image, RUN, "/tests/").len(), 0);
 }
 
 #[test]
@@ -307,6 +318,31 @@ fn tools_of_development_are_not_kept_by_third_parties() {
     assert_eq!(distributions(&image, RUN), ["a"]);
     let image = image.file("app/main.py", "import a, checker\n");
     assert_eq!(distributions(&image, RUN), ["a", "checker"]);
+}
+
+#[test]
+fn tools_for_packages_stay_for_who_cannot_do_without() {
+    let topic = "Classifier: Topic :: System :: Archiving :: Packaging\n";
+    for (source, want) in [
+        ("def f():\n  import packer\n", vec!["a", "packer"]),
+        (
+            "def f():\n  try:\n    import packer\n  except ImportError: pass\n",
+            vec!["a"],
+        ),
+    ] {
+        let image = distribution(
+            application("import a", &[]),
+            SITE,
+            "a",
+            "",
+            &[("a.py", source)],
+        );
+        let image = distribution(image, SITE, "packer", topic, &[("packer.py", "")]);
+        assert_eq!(distributions(&image, RUN), want, "{source}");
+        // The application may try what it wants.
+        let image = image.file("app/main.py", format!("import a\n{source}"));
+        assert_eq!(distributions(&image, RUN), ["a", "packer"], "{source}");
+    }
 }
 
 #[test]

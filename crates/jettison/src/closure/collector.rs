@@ -83,6 +83,8 @@ pub(super) struct Collector<'a> {
     pub(super) unread: HashSet<NodeId>,
     /// Shared objects of the image by their names, once somebody wants to know.
     pub(super) objects: Option<HashMap<Vec<u8>, Vec<NodeId>>>,
+    /// Programs that were only asked about: of what they say nothing is needed.
+    pub(super) glanced: HashSet<NodeId>,
     /// What a proof found missing.
     pub(super) repaired: HashSet<NodeId>,
     /// Interpreters of scripts that are no shell's.
@@ -153,6 +155,7 @@ impl<'a> Collector<'a> {
             named_scripts: HashSet::new(),
             sourced: HashMap::new(),
             unread: HashSet::new(),
+            glanced: HashSet::new(),
             objects: None,
             repaired: HashSet::new(),
             interpreters: BTreeSet::new(),

@@ -18,7 +18,7 @@ use super::collector::Collector;
 use super::command::Caller;
 use super::{Edge, Error, Evidence, facts, gconv, language, mentioned};
 use crate::elf::{Object, ReadAt, TreeFile, pointers, strings};
-use crate::loader::{Closure, EdgeKind};
+use crate::loader::{Closure, EdgeKind, Process};
 
 /// Longest string that is taken for a path or a command line; what is longer is text.
 const LONGEST: usize = 1024;
@@ -63,6 +63,9 @@ pub(super) struct Sayings {
 
 /// Keeps what a program or library needs.
 pub(super) fn examine(collector: &mut Collector<'_>, node: NodeId) -> Result<(), Error> {
+    if collector.glanced.contains(&node) {
+        return start(collector, node);
+    }
     // Once when it comes along, and once more when it is needed for certain.
     let certain = collector.is_kept_for_certain(node) && collector.certain.insert(node);
     if !collector.loaded.insert(node) && !certain {
@@ -73,23 +76,7 @@ pub(super) fn examine(collector: &mut Collector<'_>, node: NodeId) -> Result<(),
         Some(closure) => closure,
         None => return Ok(()),
     };
-    for edge in &closure.edges {
-        let name = String::from_utf8_lossy(&edge.name).into_owned();
-        let evidence = match edge.kind {
-            EdgeKind::Interpreter => Evidence::Interpreter,
-            EdgeKind::Opened => Evidence::Dlopen,
-            _ => Evidence::Needed,
-        };
-        collector.keep_links(&edge.links, Some(edge.from), &name);
-        collector.keep(
-            edge.to,
-            Edge {
-                from: Some(edge.from),
-                evidence,
-                detail: name,
-            },
-        );
-    }
+    keep_edges(collector, &closure);
     // A name in a string that no library has is no lack.
     for unmet in closure
         .missing
@@ -116,6 +103,35 @@ pub(super) fn examine(collector: &mut Collector<'_>, node: NodeId) -> Result<(),
     Ok(())
 }
 
+/// Keeps what it takes to start a program.
+fn start(collector: &mut Collector<'_>, node: NodeId) -> Result<(), Error> {
+    let closure = process(collector, node)?.map(Process::into_closure);
+    if let Some(closure) = closure {
+        keep_edges(collector, &closure);
+    }
+    Ok(())
+}
+
+fn keep_edges(collector: &mut Collector<'_>, closure: &Closure) {
+    for edge in &closure.edges {
+        let name = String::from_utf8_lossy(&edge.name).into_owned();
+        let evidence = match edge.kind {
+            EdgeKind::Interpreter => Evidence::Interpreter,
+            EdgeKind::Opened => Evidence::Dlopen,
+            _ => Evidence::Needed,
+        };
+        collector.keep_links(&edge.links, Some(edge.from), &name);
+        collector.keep(
+            edge.to,
+            Edge {
+                from: Some(edge.from),
+                evidence,
+                detail: name,
+            },
+        );
+    }
+}
+
 /// Loads the process, and what its objects open by name. What the program says, and objects that are met for the
 /// first time, is put into `sayings`.
 fn load(
@@ -123,21 +139,8 @@ fn load(
     program: NodeId,
     sayings: &mut HashMap<NodeId, Sayings>,
 ) -> Result<Option<Closure>, Error> {
-    if collector
-        .loader
-        .object(program)
-        .map_err(Error::Loader)?
-        .is_none()
-    {
+    let Some(mut process) = process(collector, program)? else {
         return Ok(None);
-    }
-    let mut process = match collector.process(program) {
-        Ok(process) => process,
-        Err(Error::Loader(error)) => {
-            tracing::debug!("passed over: {error}");
-            return Ok(None);
-        }
-        Err(error) => return Err(error),
     };
     let mut next = 0;
     while let Some(node) = process.closure().objects.get(next).copied() {
@@ -170,6 +173,25 @@ fn load(
         }
     }
     Ok(Some(process.into_closure()))
+}
+
+/// Returns the process that a program becomes, if it is one that can be loaded.
+fn process<'c, 'a>(
+    collector: &'c Collector<'a>,
+    program: NodeId,
+) -> Result<Option<Process<'c, 'a>>, Error> {
+    let object = collector.loader.object(program).map_err(Error::Loader)?;
+    if object.is_none() {
+        return Ok(None);
+    }
+    match collector.process(program) {
+        Ok(process) => Ok(Some(process)),
+        Err(Error::Loader(error)) => {
+            tracing::debug!("passed over: {error}");
+            Ok(None)
+        }
+        Err(error) => Err(error),
+    }
 }
 
 fn read_sayings(

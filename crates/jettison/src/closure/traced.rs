@@ -4,14 +4,15 @@
 //! needed, never what is not. What was run, or could be the
 //! text of a program, is needed for certain. What
 //! was merely asked about is kept too, since an answer other than before would
-//! change what a program does; but not if it was only come across in a listing
-//! of its directory, as by `chown -R`, `du` or `find`, which show less where
-//! less is.
+//! change what a program does, a program with what it takes to start it; but not
+//! if it was only come across in a listing of its directory, as by `chown -R`,
+//! `du` or `find`, which show less where less is, and not if it was taken for a
+//! directory, which it is not.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use layer::tree::resolve::Lookup;
-use layer::{NodeId, NodeKind};
+use layer::{NodeId, NodeKind, Tree};
 use sandbox::{AccessKind, Outcome, Trace};
 
 use super::collector::Collector;
@@ -49,6 +50,8 @@ pub(super) fn add(collector: &mut Collector<'_>) {
         };
         if uses.runs || uses.opens && is_source(collector, *node) {
             collector.keep_for_certain(*node, edge);
+        } else if uses.is_passing(collector, *node) {
+            collector.keep_glanced(*node, edge);
         } else {
             collector.keep(*node, edge);
         }
@@ -106,16 +109,24 @@ impl Seen {
         let tree = collector.tree();
         let exactly =
             |path: &[u8]| Some(tree.resolve_at(tree.root(), path, Lookup::LSTAT).ok()?.node);
+        let taken = taken_for_directories(tree, trace);
         let mut seen = Self::default();
         for access in &trace.accesses {
             let by = exactly(&access.by).filter(|by| tree.content(*by).is_some());
+            let found = exactly(&access.path);
+            let is_passing = matches!(access.kind, AccessKind::Stat | AccessKind::ReadLink);
+            if access.outcome == Outcome::NotADirectory
+                || is_passing && found.is_some_and(|node| taken.contains(&node))
+            {
+                continue;
+            }
             for link in access.links.iter().filter_map(|link| exactly(link)) {
                 seen.links.entry(link).or_insert(by);
             }
             if access.outcome != Outcome::Found {
                 continue;
             }
-            let Some(node) = exactly(&access.path) else {
+            let Some(node) = found else {
                 continue; // made while it ran, or not of the image
             };
             let uses = seen.files.entry(node).or_default();
@@ -142,6 +153,24 @@ impl Seen {
             && all().len() >= FEW
             && all().iter().all(|file| self.files.contains_key(file))
     }
+}
+
+/// Returns the files that something was looked for below, as the dynamic linker does below directories of its name for
+/// the machine, beside the libraries of a program (ld.so(8), "Hardware capabilities"): `/usr/bin/x86_64` is a program.
+/// Without them the answer is `ENOENT` in place of `ENOTDIR`.
+fn taken_for_directories(tree: &Tree, trace: &Trace) -> HashSet<NodeId> {
+    let failed = trace.accesses.iter();
+    let failed = failed.filter(|access| access.outcome == Outcome::NotADirectory);
+    let above = failed.filter_map(|access| {
+        let mut path = access.path.as_slice();
+        loop {
+            path = &path[..path.iter().rposition(|b| *b == b'/')?];
+            if let Ok(found) = tree.resolve_at(tree.root(), path, Lookup::STAT) {
+                return tree.content(found.node).map(|_| found.node);
+            }
+        }
+    });
+    above.collect()
 }
 
 impl Uses {

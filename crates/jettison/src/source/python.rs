@@ -34,6 +34,8 @@ pub struct Import {
     pub module: String,
     /// What is imported from it, each of which may be a module.
     pub names: Vec<String>,
+    /// It is tried: what follows `except` does without.
+    pub is_tried: bool,
 }
 
 /// Reads a Python source. Anything is accepted; what makes no sense is passed over.
@@ -49,6 +51,7 @@ pub fn scan(text: &[u8]) -> Source {
         brackets: Vec::new(),
         assigned: None,
         skip_deeper_than: None,
+        tries_deeper_than: None,
     };
     scan.run();
     scan.source
@@ -68,6 +71,8 @@ struct Scan<'t> {
     assigned: Option<&'t [u8]>,
     /// Statements indented deeper than this are for type checkers.
     skip_deeper_than: Option<usize>,
+    /// Statements indented deeper than this, or on its line, are tried.
+    tries_deeper_than: Option<usize>,
 }
 
 /// Brackets deeper than this are not told apart (CPython's parser allows 200).
@@ -108,6 +113,7 @@ impl<'t> Scan<'t> {
                         b"import" => next = Some(self.import(skipped)),
                         b"from" => next = Some(self.import_from(skipped)),
                         b"if" | b"elif" => next = Some(self.condition(indent)),
+                        b"try" => _ = self.tries_deeper_than.get_or_insert(indent),
                         _ => self.name(name, previous),
                     }
                 }
@@ -147,11 +153,8 @@ impl<'t> Scan<'t> {
                 .iter()
                 .take_while(|b| matches!(b, b' ' | b'\t' | 0x0c));
             *indent = blank.count();
-            if self
-                .skip_deeper_than
-                .is_some_and(|column| *indent <= column)
-            {
-                self.skip_deeper_than = None;
+            for ends in [&mut self.skip_deeper_than, &mut self.tries_deeper_than] {
+                ends.take_if(|column| *indent <= *column);
             }
             return token;
         }
@@ -186,6 +189,7 @@ impl<'t> Scan<'t> {
                     level: 0,
                     module,
                     names: Vec::new(),
+                    is_tried: self.tries_deeper_than.is_some(),
                 });
             }
             if token == Token::Name(b"as") {
@@ -241,6 +245,7 @@ impl<'t> Scan<'t> {
                 level,
                 module,
                 names,
+                is_tried: self.tries_deeper_than.is_some(),
             });
         }
         match token {
@@ -374,8 +379,9 @@ mod tests {
             let dots = ".".repeat(import.level);
             let names = import.names.join(",");
             format!(
-                "{dots}{}{}{names}",
+                "{dots}{}{}{}{names}",
                 import.module,
+                if import.is_tried { "?" } else { "" },
                 if names.is_empty() { "" } else { ":" }
             )
         };
@@ -411,7 +417,11 @@ mod tests {
             ("from . import x\nfrom ..y.z import *", vec![".:x", "..y.z"]),
             ("from ...a import b", vec!["...a:b"]),
             ("from \\\n  a import \\\n b\nimport c", vec!["a:b", "c"]),
-            ("try: import a\nexcept ImportError: a = None", vec!["a"]),
+            ("try: import a\nexcept ImportError: a = None", vec!["a?"]),
+            (
+                "try:\n  import a\n  if x:\n    from b import c\nexcept E:\n  import d\nimport e",
+                vec!["a?", "b?:c", "d", "e"],
+            ),
             ("def f():\n\timport a\n\treturn g(from_=1)", vec!["a"]),
             ("x = 1; from a import b; y = (yield)", vec!["a:b"]),
             (

@@ -6,6 +6,7 @@ use image::{Config, FileSystem};
 use jettison::closure::{self, Error, Options};
 use jettison::packages::PackageDb;
 use layer::NodeId;
+use sandbox::Trace;
 use testkit::elf;
 use testkit::tree::{Builder, merge};
 
@@ -58,6 +59,17 @@ pub(crate) fn kept(
     json: &str,
     options: &Options,
 ) -> Result<String, Error> {
+    kept_of_run(layers, instructions, json, options, None)
+}
+
+/// The same of an image that was seen running.
+pub(crate) fn kept_of_run(
+    layers: Vec<Vec<u8>>,
+    instructions: &[&str],
+    json: &str,
+    options: &Options,
+    trace: Option<&Trace>,
+) -> Result<String, Error> {
     let built = merge(layers);
     let files = FileSystem {
         tree: built.tree,
@@ -72,7 +84,7 @@ pub(crate) fn kept(
         config: &config,
         packages: &packages,
         options,
-        trace: None,
+        trace,
         repairs: &BTreeSet::new(),
     };
     let closure = closure::compute(&input)?;

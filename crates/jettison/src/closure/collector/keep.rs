@@ -45,12 +45,24 @@ impl Collector<'_> {
         self.keep_so(node, edge, Came::Certain);
     }
 
+    /// Keeps a file that somebody only asked about. Of a program, what it takes to start it stays with it; what it
+    /// says matters once it is kept for another reason.
+    pub(in crate::closure) fn keep_glanced(&mut self, node: NodeId, edge: Edge) {
+        if !self.graph.keeps(node) {
+            self.glanced.insert(node);
+            self.keep(node, edge);
+        }
+    }
+
     fn keep_so(&mut self, node: NodeId, edge: Edge, came: Came) {
         let strong = came == Came::Certain;
         if !self.input.options.level.allows(edge.evidence) || units::holds(self, node, &edge) {
             return;
         }
         if self.graph.keeps(node) {
+            if self.glanced.remove(&node) {
+                self.queue.push_back(node);
+            }
             if strong && self.strong.insert(node) {
                 self.graph.replace(node, edge);
                 self.queue.push_back(node);

@@ -71,12 +71,23 @@ enum What {
         base: Option<NodeId>,
         module: String,
         names: Vec<String>,
-        is_text: bool,
+        how: How,
     },
     /// A module or distribution that is named in a text.
     Name(String),
     /// Modules whose names begin so.
     Prefix(String),
+}
+
+/// How a source asks for a module.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum How {
+    /// By a statement.
+    Imports,
+    /// By a statement after `try`.
+    Tries,
+    /// A text names it.
+    Names,
 }
 
 /// Where a source is.
@@ -208,7 +219,10 @@ fn follow(collector: &mut Collector<'_>, node: NodeId, place: Place, said: &sour
                 base,
                 module,
                 names,
-                is_text: false,
+                how: match import.is_tried {
+                    true => How::Tries,
+                    false => How::Imports,
+                },
             },
         });
     }
@@ -301,7 +315,7 @@ fn follow_literals(
                 base: None,
                 module,
                 names: Vec::new(),
-                is_text: true,
+                how: How::Names,
             });
         }
     }

@@ -46,6 +46,9 @@ pub(super) struct Metadata {
     /// Whether it calls itself a tool of development: such are imported by others
     /// for their own tests and builds.
     pub(super) is_development_tool: bool,
+    /// Whether it calls itself a tool for packages, as setuptools does, which `venv` puts into every environment up
+    /// to Python 3.11.
+    pub(super) is_packaging_tool: bool,
 }
 
 /// One requirement.
@@ -67,6 +70,9 @@ const DEVELOPMENT: &[&str] = &[
     "Framework :: Pytest",
     "Framework :: tox",
 ];
+
+/// Trove classifier of what makes and installs packages.
+const PACKAGING: &str = "Topic :: System :: Archiving :: Packaging";
 
 /// Topics that tools of development have besides. What has others too is of use to applications.
 const ABOUT_DEVELOPMENT: &[&str] = &[
@@ -94,6 +100,7 @@ pub(super) fn metadata(text: &[u8]) -> Metadata {
                 let is_one_of =
                     |topics: &[&str]| topics.iter().any(|topic| value.starts_with(topic));
                 metadata.is_development_tool |= is_one_of(DEVELOPMENT);
+                metadata.is_packaging_tool |= value == PACKAGING;
                 serves |= value.starts_with("Topic ::") && !is_one_of(ABOUT_DEVELOPMENT);
             }
             _ => {}
@@ -211,10 +218,11 @@ mod tests {
     #[test]
     fn metadata_names_requirements() {
         let text = b"Metadata-Version: 2.1\nName: Zope.Interface_x\nRequires-Dist: Foo-Bar[x, Y_z] (>=1.0) ; extra == 'q'\n\
-            Classifier: Topic :: Software Development :: Testing\n\nRequires-Dist: body\n";
+            Classifier: Topic :: Software Development :: Testing\n\
+            Classifier: Topic :: System :: Archiving :: Packaging\n\nRequires-Dist: body\n";
         let read = metadata(text);
         assert_eq!(read.name, "zope-interface-x");
-        assert!(read.is_development_tool);
+        assert!(read.is_development_tool && read.is_packaging_tool);
         let want = Requirement {
             name: "foo-bar".to_owned(),
             extras: vec!["x".to_owned(), "y-z".to_owned()],

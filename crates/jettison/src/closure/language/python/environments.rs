@@ -6,7 +6,7 @@ use layer::NodeId;
 use layer::tree::resolve::Lookup;
 
 use super::modules::locate;
-use super::{Place, Want, What, library};
+use super::{How, Place, Want, What, library};
 use crate::closure::collector::Collector;
 use crate::closure::directories;
 use crate::closure::own;
@@ -254,7 +254,7 @@ fn start_up(collector: &mut Collector<'_>, site: NodeId) {
             base: None,
             module: module.to_owned(),
             names,
-            is_text: false,
+            how: How::Imports,
         };
         collector.python.wants.push(Want {
             from: site,

@@ -32,6 +32,7 @@ pub(super) struct Distribution {
     /// Groups of entry points, and the modules that they lead to.
     pub(super) groups: BTreeMap<String, Vec<String>>,
     pub(super) is_development_tool: bool,
+    pub(super) is_packaging_tool: bool,
     /// Somebody named it to the installer (PEP 376, `REQUESTED`).
     pub(super) is_requested: bool,
     /// The package of the system that it is of.
@@ -45,6 +46,8 @@ pub(super) struct Index {
     pub(super) libraries: Vec<Library>,
     pub(super) environments: Vec<Environment>,
     pub(super) distributions: HashMap<UnitId, Distribution>,
+    /// Tests of distributions.
+    pub(super) tests: HashSet<UnitId>,
     /// Distributions by site and normalised name.
     pub(super) names: HashMap<(NodeId, String), UnitId>,
     /// Their names.

@@ -71,6 +71,20 @@ pub(super) const PARTS: &[Part] = &[
         importers: &[],
         files: &["pydoc_data/**"],
     },
+    // The client of NIS, with its libraries (deprecated in 3.11, gone in 3.13).
+    Part {
+        name: "nis",
+        modules: &["nis"],
+        importers: &[],
+        files: &["lib-dynload/nis.*"],
+    },
+    // Builds extensions (deprecated in 3.10, gone in 3.12).
+    Part {
+        name: "distutils",
+        modules: &["distutils"],
+        importers: &[],
+        files: &["distutils/**"],
+    },
     // dbm.open tries these by name and falls back to dbm.dumb; shelve calls it.
     Part {
         name: "dbm",

@@ -3,13 +3,13 @@
 
 use std::collections::{BTreeSet, HashSet};
 
-use layer::NodeId;
+use layer::{NodeId, Tree};
 
 use super::distribution::normalise;
 use super::environments::{activate, run_hook};
 use super::marker::{Platform, holds};
 use super::modules::{is_in_site, locate};
-use super::{Place, Want, What, library, requested};
+use super::{How, Place, Want, What, library, requested};
 use crate::closure::collector::Collector;
 use crate::closure::directories;
 use crate::closure::own;
@@ -106,25 +106,25 @@ fn satisfy(
         } => {
             let found = locate(collector.tree(), *base, module, names);
             let detail = format!("import .{module}");
-            take(collector, want, &found, &detail, true)
+            take(collector, want, &found, &detail, Accepts::All)
         }
         What::Module {
             base: None,
             module,
             names,
-            is_text,
+            how,
         } => {
-            let key = format!("{module} {} {is_text}", names.join(" "));
+            let key = format!("{module} {} {how:?}", names.join(" "));
             if want.place != Place::Application && !seen.insert((want.place, key)) {
                 return false;
             }
-            import(collector, want, module, names, *is_text)
+            import(collector, want, module, names, *how)
         }
         What::Name(word) => {
             if !seen.insert((Place::Library, word.clone())) {
                 return false;
             }
-            let mut any = import(collector, want, word, &[], false);
+            let mut any = import(collector, want, word, &[], How::Imports);
             let name = normalise(word);
             for (site, _) in sites(collector, want) {
                 if let Some(unit) = collector
@@ -148,7 +148,7 @@ fn satisfy(
                     name.starts_with(prefix.as_bytes()) && !name.ends_with(b"-info")
                 });
                 for entry in named.collect::<Vec<_>>() {
-                    any |= take(collector, want, &[entry], prefix, true);
+                    any |= take(collector, want, &[entry], prefix, Accepts::All);
                 }
             }
             any
@@ -161,9 +161,10 @@ fn import(
     want: &Want,
     module: &str,
     names: &[String],
-    is_text: bool,
+    how: How,
 ) -> bool {
     let tree = collector.tree();
+    let is_text = how == How::Names;
     let detail = format!("import {module}");
     let top = module.split('.').next().unwrap_or_default();
     let mut any = false;
@@ -189,7 +190,7 @@ fn import(
             found = locate(tree, dynload, module, names);
         }
         if !found_somewhere && !is_mention {
-            any |= take(collector, want, &found, &detail, true);
+            any |= take(collector, want, &found, &detail, Accepts::All);
         }
         is_standard |= !found.is_empty();
     }
@@ -211,7 +212,11 @@ fn import(
                 continue;
             }
             found_somewhere |= !found.is_empty();
-            any |= take(collector, want, &found, &detail, false);
+            let accepts = match how {
+                How::Tries => Accepts::NoTools,
+                How::Imports | How::Names => Accepts::NoDevelopment,
+            };
+            any |= take(collector, want, &found, &detail, accepts);
         }
     }
     if !found_somewhere && !is_text {
@@ -234,13 +239,23 @@ fn import(
     any
 }
 
+/// What an import by a distribution can lead to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Accepts {
+    All,
+    /// No tools of development: it imports them for its own tests and builds.
+    NoDevelopment,
+    /// Nor tools for packages: it does without.
+    NoTools,
+}
+
 /// Keeps the units of files that an import leads to.
 fn take(
     collector: &mut Collector<'_>,
     want: &Want,
     found: &[NodeId],
     detail: &str,
-    whatever: bool,
+    accepts: Accepts,
 ) -> bool {
     let tree = collector.tree();
     let mut units: BTreeSet<UnitId> = BTreeSet::new();
@@ -254,13 +269,26 @@ fn take(
     let mut any = false;
     for unit in units {
         let known = collector.python.index.distributions.get(&unit);
-        let tool = known.is_some_and(|known| known.is_development_tool);
-        if tool && !whatever && matches!(want.place, Place::Site(_)) {
-            continue; // for its own tests and builds
+        let is_refused = known.is_some_and(|known| match accepts {
+            Accepts::All => false,
+            Accepts::NoDevelopment => known.is_development_tool,
+            Accepts::NoTools => known.is_development_tool || known.is_packaging_tool,
+        });
+        let is_test = collector.python.index.tests.contains(&unit);
+        let by_itself = || supports_tests(tree, want.from);
+        if matches!(want.place, Place::Site(_)) && (is_refused || is_test && by_itself()) {
+            continue;
         }
         any |= choose(collector, unit, want.from, detail);
     }
     any
+}
+
+/// Returns whether a source helps tests: `a/testing/case.py` is there for those of `a` and of whoever uses it.
+fn supports_tests(tree: &Tree, source: NodeId) -> bool {
+    tree.path(source)
+        .split(|b| *b == b'/')
+        .any(|name| [&b"testing"[..], b"_testing", b"test_util", b"test_utils"].contains(&name))
 }
 
 pub(super) fn choose(
@@ -303,7 +331,7 @@ fn keep_local(collector: &mut Collector<'_>, want: &Want, found: &[NodeId], deta
     let mut any = false;
     for node in found {
         if collector.units.of(*node).is_some() {
-            any |= take(collector, want, &[*node], detail, true);
+            any |= take(collector, want, &[*node], detail, Accepts::All);
             continue;
         }
         let is_package = tree.name(*node).starts_with(b"__init__.");

@@ -196,6 +196,7 @@ impl<'s, 'a> Site<'s, 'a> {
         known.requires.extend(metadata.requires);
         known.groups.extend(groups);
         known.is_development_tool |= metadata.is_development_tool;
+        known.is_packaging_tool |= metadata.is_packaging_tool;
         known.is_requested |= tree.child(directory, b"REQUESTED").is_some();
         known.site = Some(self.site);
     }
@@ -312,9 +313,10 @@ impl<'s, 'a> Site<'s, 'a> {
                     (named && has_tests(tree, node)).then(|| {
                         let name =
                             String::from_utf8_lossy(&relative(tree, node, self.site)).into_owned();
-                        self.collector
-                            .units
-                            .add(Owner::Python, &name, Extent::Whole)
+                        let units = &mut self.collector.units;
+                        let unit = units.add(Owner::Python, &name, Extent::Whole);
+                        self.index.tests.insert(unit);
+                        unit
                     })
                 });
                 pending.extend(tree.children(node).into_iter().map(|node| (node, tests)));
@@ -325,7 +327,10 @@ impl<'s, 'a> Site<'s, 'a> {
                 Some(version) => tag != *version,
                 None => !versions.contains(&tag),
             });
-            if foreign && name.ends_with(b".so") || !is_wanted(tree, node) || name == b"conftest.py"
+            if foreign && name.ends_with(b".so")
+                || !is_wanted(tree, node)
+                || name == b"conftest.py"
+                || is_message_source(tree, node)
             {
                 self.collector.units.assign(node, self.never);
             } else if name.ends_with(b".pyi") {
@@ -347,6 +352,13 @@ fn has_tests(tree: &Tree, directory: NodeId) -> bool {
         let stem = name.strip_suffix(b".py").unwrap_or_default();
         stem.starts_with(b"test_") || stem.ends_with(b"_test") || stem == b"tests"
     })
+}
+
+/// Returns whether a file is the text that the messages beside it were compiled from (msgfmt(1)); `gettext` reads those.
+fn is_message_source(tree: &Tree, node: NodeId) -> bool {
+    let stem = tree.name(node).strip_suffix(b".po");
+    let compiled = stem.map(|stem| [stem, b".mo"].concat());
+    compiled.is_some_and(|name| tree.child(tree.parent(node), &name).is_some())
 }
 
 /// Returns the name by which an entry of a site is imported.

@@ -1,0 +1,79 @@
+//! What a trace adds to what is kept of small images.
+
+mod kept;
+
+use jettison::closure::Options;
+use jettison::trace;
+use kept::{base, program};
+use testkit::elf;
+use testkit::tree::Builder;
+
+/// What is kept of an image whose server asked for the files of `accesses`: kind, outcome and path.
+fn kept(image: &Builder, accesses: &[(&str, &str, &str)]) -> String {
+    let mut text = "{\"jettisonTrace\":1,\"events\":1,\"complete\":true}\n".to_owned();
+    for (kind, outcome, path) in accesses {
+        text += &format!(
+            "{{\"path\":\"{path}\",\"kind\":\"{kind}\",\"outcome\":\"{outcome}\",\"count\":1,\"by\":\"/usr/bin/server\"}}\n"
+        );
+    }
+    let trace = trace::read(text.as_bytes()).expect("the test's trace is valid");
+    let layers = vec![image.tar()];
+    let json = r#"{"Cmd":["server"]}"#;
+    kept::kept_of_run(layers, &[], json, &Options::default(), Some(&trace))
+        .expect("the image can be slimmed")
+}
+
+fn image() -> Builder {
+    base()
+        .executable("usr/bin/server", program().build())
+        .executable(
+            "usr/bin/tool",
+            program()
+                .needed("libtool.so")
+                .data(b"\0/usr/lib/tool\0libplugin.so\0")
+                .build(),
+        )
+        .file("usr/lib/libtool.so", elf::Builder::library().build())
+        .file("usr/lib/libplugin.so", elf::Builder::library().build())
+        .file("usr/lib/tool/part", "x")
+}
+
+#[test]
+fn a_program_that_is_only_asked_about_can_start() {
+    let stat = ("stat", "found", "/usr/bin/tool");
+    assert_eq!(
+        kept(&image(), &[stat]),
+        "/usr/bin/server entrypoint\n/usr/bin/tool traced\n/usr/lib/libtool.so needed\n"
+    );
+    let whole = "/usr/bin/server entrypoint\n/usr/bin/tool traced\n/usr/lib/libplugin.so dlopen\n\
+                 /usr/lib/libtool.so needed\n/usr/lib/tool/part plugin-dir\n";
+    let run = ("execute", "found", "/usr/bin/tool");
+    assert_eq!(kept(&image(), &[stat, run]), whole);
+    // Somebody else says that it is needed.
+    let script = image().executable("usr/bin/script", "#!/bin/sh\ntool\n");
+    let script_runs = ("execute", "found", "/usr/bin/script");
+    let with_script = kept(&script, &[stat, script_runs]);
+    assert!(
+        with_script.contains("/usr/lib/tool/part plugin-dir\n"),
+        "{with_script}"
+    );
+}
+
+#[test]
+fn what_was_taken_for_a_directory_is_not_missed() {
+    let image = image()
+        .executable("usr/bin/machine", program().build())
+        .symlink("usr/bin/x86_64", "machine");
+    let below = ("open", "not-a-directory", "/usr/bin/x86_64/libtool.so");
+    let asked = ("stat", "found", "/usr/bin/machine");
+    assert_eq!(
+        kept(&image, &[asked, below]),
+        "/usr/bin/server entrypoint\n"
+    );
+    // It was opened all the same.
+    let opened = ("open", "found", "/usr/bin/machine");
+    assert_eq!(
+        kept(&image, &[opened, below]),
+        "/usr/bin/machine traced\n/usr/bin/server entrypoint\n/usr/bin/x86_64 package\n"
+    );
+}
