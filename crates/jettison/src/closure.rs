@@ -25,6 +25,7 @@ mod companion;
 pub mod decision;
 mod directories;
 mod dispensable;
+mod emptied;
 mod facts;
 mod gconv;
 mod graph;
@@ -189,6 +190,7 @@ pub fn compute(input: &Input<'_>) -> Result<Closure, Error> {
         package::other_names(&mut collector)?;
     }
     locale::add(&mut collector);
+    emptied::drop(&mut collector);
     Ok(collector.finish())
 }
 

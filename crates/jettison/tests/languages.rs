@@ -77,6 +77,11 @@ fn package(image: Builder, directory: &str, manifest: &str, files: &[(&str, &str
 
 /// Returns the kept files and links that have `part` in their path, without directories.
 fn kept(image: &Builder, config: &str, part: &str) -> Vec<String> {
+    kept_of_kind(image, config, part, false)
+}
+
+/// Paths of kept directories, or of other files.
+fn kept_of_kind(image: &Builder, config: &str, part: &str, directories: bool) -> Vec<String> {
     let built = image.build();
     let files = FileSystem {
         tree: built.tree,
@@ -100,7 +105,7 @@ fn kept(image: &Builder, config: &str, part: &str) -> Vec<String> {
     };
     let closure = closure::compute(&input).expect("the image can be slimmed");
     tree.walk(tree.root())
-        .filter(|node| !tree.is_directory(*node) && closure.graph.keeps(*node))
+        .filter(|node| tree.is_directory(*node) == directories && closure.graph.keeps(*node))
         .map(|node| String::from_utf8_lossy(&tree.absolute(node)).into_owned())
         .filter(|path| path.contains(part))
         .collect()
@@ -381,6 +386,28 @@ fn a_virtual_environment_hides_what_is_installed_outside() {
     assert_eq!(
         kept(&image, RUN, "/a.py"),
         ["/usr/lib/python3.11/site-packages/a.py"]
+    );
+}
+
+#[test]
+fn nothing_is_left_of_a_distribution_that_goes() {
+    let image = python()
+        .executable("opt/venv/bin/run", "#!/opt/venv/bin/python3\nimport a\n")
+        .symlink("opt/venv/bin/python3", "/usr/bin/python3.11")
+        .file("opt/venv/pyvenv.cfg", "home = /usr/bin\n");
+    let site = "opt/venv/lib/python3.11/site-packages";
+    let image = distribution(image, site, "a", "", &[("a/__init__.py", "")]);
+    let image = distribution(image, site, "gone", "", &[("gone/inner/x.py", "")])
+        .directory(&format!("{site}/a/empty"))
+        .directory(&format!("{site}/gone/empty"));
+    let run = r#"{"Cmd":["/opt/venv/bin/run"]}"#;
+    assert_eq!(
+        kept_of_kind(&image, run, "site-packages/", true),
+        [
+            "/opt/venv/lib/python3.11/site-packages/a",
+            "/opt/venv/lib/python3.11/site-packages/a/empty",
+            "/opt/venv/lib/python3.11/site-packages/a-1.0.dist-info",
+        ]
     );
 }
 

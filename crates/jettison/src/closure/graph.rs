@@ -1,6 +1,6 @@
 //! Kept files and the reasons for them.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use layer::NodeId;
 use serde::Serialize;
@@ -129,6 +129,12 @@ impl Graph {
     /// Gives a kept file a better reason.
     pub(super) fn replace(&mut self, node: NodeId, edge: Edge) {
         self.reasons.insert(node, edge);
+    }
+
+    /// Drops files.
+    pub(super) fn drop_all(&mut self, nodes: &HashSet<NodeId>) {
+        self.reasons.retain(|node, _| !nodes.contains(node));
+        self.order.retain(|node| !nodes.contains(node));
     }
 
     /// Drops a file that the user excludes.
