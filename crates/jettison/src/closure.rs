@@ -57,6 +57,7 @@ use sandbox::Trace;
 pub use graph::{Edge, Evidence, Graph};
 pub use level::Level;
 pub(crate) use package::gone;
+pub(crate) use traced::{asks, taken_for_directories};
 
 use crate::loader;
 use crate::packages::{self, PackageDb};

@@ -8,7 +8,7 @@ use std::collections::HashSet;
 use layer::{NodeId, Tree};
 
 use super::collector::Collector;
-use super::{Evidence, Level};
+use super::{Evidence, Level, language};
 
 /// Drops them. What somebody named stays, and what is empty in the image if something stays beside it.
 pub(super) fn drop(collector: &mut Collector<'_>) {
@@ -55,13 +55,18 @@ fn may_go(collector: &Collector<'_>, directory: NodeId) -> bool {
             let named = reason.detail.trim_end_matches('/');
             tree.absolute(directory) != named.as_bytes()
         }
-        // It was seen or listed. What it held was of distributions that go.
-        Evidence::Traced => {
-            let mut below = tree
-                .walk(directory)
-                .filter(|node| !tree.is_directory(*node));
-            below.all(|node| collector.units.of(node).is_some()) && !has_no_files(tree, directory)
-        }
+        // It was seen or listed.
+        Evidence::Traced => is_of_distributions(collector, directory),
         _ => false,
     }
+}
+
+/// Returns whether a directory holds files, and all are of distributions of Python.
+fn is_of_distributions(collector: &Collector<'_>, directory: NodeId) -> bool {
+    let tree = collector.tree();
+    let mut below = tree
+        .walk(directory)
+        .filter(|node| !tree.is_directory(*node));
+    !has_no_files(tree, directory)
+        && below.all(|node| language::python::is_installed(collector, node))
 }

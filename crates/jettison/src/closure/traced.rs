@@ -114,9 +114,8 @@ impl Seen {
         for access in &trace.accesses {
             let by = exactly(&access.by).filter(|by| tree.content(*by).is_some());
             let found = exactly(&access.path);
-            let is_passing = matches!(access.kind, AccessKind::Stat | AccessKind::ReadLink);
             if access.outcome == Outcome::NotADirectory
-                || is_passing && found.is_some_and(|node| taken.contains(&node))
+                || asks(access.kind) && found.is_some_and(|node| taken.contains(&node))
             {
                 continue;
             }
@@ -155,10 +154,15 @@ impl Seen {
     }
 }
 
+/// Whether nothing but an answer is wanted.
+pub(crate) fn asks(kind: AccessKind) -> bool {
+    matches!(kind, AccessKind::Stat | AccessKind::ReadLink)
+}
+
 /// Returns the files that something was looked for below, as the dynamic linker does below directories of its name for
 /// the machine, beside the libraries of a program (ld.so(8), "Hardware capabilities"): `/usr/bin/x86_64` is a program.
 /// Without them the answer is `ENOENT` in place of `ENOTDIR`.
-fn taken_for_directories(tree: &Tree, trace: &Trace) -> HashSet<NodeId> {
+pub(crate) fn taken_for_directories(tree: &Tree, trace: &Trace) -> HashSet<NodeId> {
     let failed = trace.accesses.iter();
     let failed = failed.filter(|access| access.outcome == Outcome::NotADirectory);
     let above = failed.filter_map(|access| {

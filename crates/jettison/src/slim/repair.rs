@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use image::FileSystem;
 use layer::tree::resolve::Lookup;
 use layer::{NodeId, display};
-use sandbox::{AccessKind, Outcome, Trace};
+use sandbox::{Access, AccessKind, Outcome, Trace};
 use serde::{Deserialize, Serialize};
 
 use crate::closure::{self, Options};
@@ -55,8 +55,16 @@ impl Sides<'_> {
     pub(super) fn missed(&self, same: bool, before: &BTreeSet<Vec<u8>>) -> Missed {
         let mut missed = Missed::new();
         let (original, slim) = self.traces;
+        let tree = &self.original.tree;
+        let taken = original.map(|trace| closure::taken_for_directories(tree, trace));
+        let taken = taken.unwrap_or_default();
+        let is_taken = |access: &Access| {
+            let found = tree.resolve(&access.path).ok();
+            closure::asks(access.kind) && found.is_some_and(|found| taken.contains(&found.node))
+        };
         for access in &slim.accesses {
-            if matches!(access.outcome, Outcome::Missing | Outcome::NotADirectory) {
+            let fails = matches!(access.outcome, Outcome::Missing | Outcome::NotADirectory);
+            if fails && !is_taken(access) {
                 self.add(&mut missed, &access.path, &access.by);
             }
         }

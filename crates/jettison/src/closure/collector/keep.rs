@@ -60,7 +60,9 @@ impl Collector<'_> {
             return;
         }
         if self.graph.keeps(node) {
-            if self.glanced.remove(&node) {
+            // Another name of it says no more than that it is there.
+            let is_name = edge.evidence == Evidence::Symlink && !strong;
+            if !is_name && self.glanced.remove(&node) {
                 self.queue.push_back(node);
             }
             if strong && self.strong.insert(node) {

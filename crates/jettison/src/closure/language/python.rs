@@ -56,6 +56,13 @@ pub(in crate::closure) struct State {
     reads_stubs: bool,
 }
 
+/// Returns whether a file is of a distribution.
+pub(in crate::closure) fn is_installed(collector: &Collector<'_>, node: NodeId) -> bool {
+    let distributions = &collector.python.index.distributions;
+    let unit = collector.units.of(node);
+    unit.is_some_and(|unit| distributions.contains_key(&unit))
+}
+
 /// Something that a source asks for.
 #[derive(Debug, Clone)]
 struct Want {
