@@ -71,6 +71,15 @@ pub(crate) fn listening(text: &str) -> Vec<SocketAddr> {
         .collect()
 }
 
+/// Returns the sockets in use of a protocol, in the text of `/proc/net/sockstat`: of TCP those that listen or are
+/// connected (proc_net(5), `inuse`).
+pub(crate) fn sockets_in_use(text: &str, protocol: &str) -> Option<u32> {
+    let lines = text.lines().filter_map(|line| line.split_once(": inuse "));
+    let mut counts = lines.filter(|(name, _)| *name == protocol);
+    let (_, rest) = counts.next()?;
+    rest.split(' ').next()?.parse().ok()
+}
+
 /// Reads an address as the kernel prints it: 32-bit words in the machine's order, then the port.
 fn address(text: &str) -> Option<SocketAddr> {
     let (address, port) = text.split_once(':')?;
@@ -96,6 +105,15 @@ fn address(text: &str) -> Option<SocketAddr> {
 #[cfg(all(test, target_endian = "little"))]
 mod tests {
     use super::*;
+
+    #[test]
+    fn sockets_are_counted_by_protocol() {
+        let text =
+            "sockets: used 26\nTCP: inuse 12 orphan 0 tw 76 alloc 1 mem 238\nUDP: inuse 3 mem 0\n";
+        assert_eq!(sockets_in_use(text, "TCP"), Some(12));
+        assert_eq!(sockets_in_use(text, "UDP"), Some(3));
+        assert_eq!(sockets_in_use(text, "TCP6"), None);
+    }
 
     #[test]
     fn listening_sockets_are_found_in_the_kernels_table() {

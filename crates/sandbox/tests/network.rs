@@ -25,6 +25,8 @@ fn server(root: &Root, port: u16) -> Container {
         assert!(Instant::now() < deadline, "the server does not listen");
         std::thread::sleep(Duration::from_millis(5));
     }
+    let sockets = container.tcp_sockets().expect("the kernel counts sockets");
+    assert_eq!(sockets.iter().sum::<u32>(), 1);
     container
 }
 

@@ -11,6 +11,8 @@ use crate::probe::WaitFor;
 
 /// How often is looked. Servers take tens of milliseconds to start.
 const INTERVAL: Duration = Duration::from_millis(10);
+/// How often the ports are read again although as many sockets are in use as before.
+const LOOKS_AGAIN: Duration = Duration::from_millis(100);
 /// How long the open ports have to stay the same, if the image does not say which to expect.
 const SETTLED: Duration = Duration::from_millis(300);
 /// The same, if some that the image exposes do not listen: images expose ports that they use only in some
@@ -52,6 +54,7 @@ pub(super) fn wait(side: &mut Side, conditions: &Conditions<'_>) -> Result<Ready
             .min(AT_LEAST.max(original.elapsed * SLOWER))
     });
     let mut seen: (Vec<u16>, Instant) = (Vec::new(), side.started);
+    let mut watch = Watch::default();
     loop {
         let elapsed = side.started.elapsed();
         let state = side.state();
@@ -71,7 +74,7 @@ pub(super) fn wait(side: &mut Side, conditions: &Conditions<'_>) -> Result<Ready
                 elapsed,
             });
         }
-        let mut ports = listening(running);
+        let mut ports = watch.listening(running);
         ports.retain(|port| !side.companions.have(*port));
         if let Some(original) = conditions.reference {
             ports = called_as(&original.ports, &ports, conditions.exposed);
@@ -224,6 +227,27 @@ fn called_as(original: &[u16], ports: &[u16], exposed: &[u16]) -> Vec<u16> {
     }
     called.sort_unstable();
     called
+}
+
+/// The ports of a container, looked at again and again.
+#[derive(Debug, Default)]
+struct Watch {
+    sockets: Option<[u32; 2]>,
+    read: Option<Instant>,
+    ports: Vec<u16>,
+}
+
+impl Watch {
+    fn listening(&mut self, running: &Running) -> Vec<u16> {
+        let sockets = running.container.tcp_sockets();
+        let is_fresh = self.read.is_some_and(|read| read.elapsed() < LOOKS_AGAIN);
+        if sockets.is_none() || sockets != self.sockets || !is_fresh {
+            self.sockets = sockets;
+            self.read = Some(Instant::now());
+            self.ports = listening(running);
+        }
+        self.ports.clone()
+    }
 }
 
 /// Returns the TCP ports that listen in a container, sorted.
