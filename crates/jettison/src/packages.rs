@@ -129,6 +129,8 @@ pub struct Package {
     /// What it needs: every element is a list of alternatives of which one is
     /// enough. Names only, of packages or of what packages provide.
     pub depends: Vec<Vec<String>>,
+    /// Names of what it recommends or suggests.
+    pub suggests: Vec<String>,
     /// What it provides besides its own name: virtual packages, `so:` names, rpm capabilities.
     pub provides: Vec<String>,
     /// Whether somebody asked for it by name, as far as the package manager knows: it was not installed
@@ -272,6 +274,15 @@ impl PackageDb {
     /// for each, the first alternative that anything installed satisfies.
     pub fn dependencies(&self, id: PackageId) -> &[PackageId] {
         &self.needs[id.index()]
+    }
+
+    /// Returns whether a package says that it uses another one: it depends on it, directly or not, or recommends or
+    /// suggests it.
+    pub fn uses(&self, id: PackageId, other: PackageId) -> bool {
+        let package = self.package(other);
+        let is_other = |name: &String| *name == package.name || package.provides.contains(name);
+        self.package(id).suggests.iter().any(is_other)
+            || self.depends_closure([id]).contains(&other)
     }
 
     /// Returns `packages` and everything that they depend on, directly or not.

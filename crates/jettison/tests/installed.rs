@@ -354,3 +354,32 @@ fn commands_of_one_source_have_their_tools() {
     let without = image("Source: other\n");
     assert!(!without.contains("/usr/bin/awk"), "{without}");
 }
+
+#[test]
+fn a_word_of_a_program_names_what_its_package_speaks_of() {
+    let large = || program().data("x".repeat(4 << 20)).build();
+    let words = b"\0viewer\0compile\0size\0meant\0small\0";
+    let app = program().import("execvp").data(words).build();
+    let layer = base()
+        .executable("usr/bin/app", app)
+        .executable("usr/bin/viewer", large())
+        .executable("usr/bin/compile", large())
+        .executable("usr/bin/size", large())
+        .executable("usr/bin/meant", large())
+        .executable("usr/bin/small", program().build());
+    let packages = [
+        ESSENTIAL,
+        package("app", "Suggests: viewer-bin | other\n", &["/usr/bin/app"]),
+        package("viewer-bin", "", &["/usr/bin/viewer"]),
+        package("compiler", "", &["/usr/bin/compile"]),
+        // Somebody asked for these by name: one is called like its package.
+        package("tools", "", &["/usr/bin/size"]),
+        package("meant", "", &["/usr/bin/meant"]),
+        package("little", "", &["/usr/bin/small"]),
+    ];
+    let automatic = ["viewer-bin", "compiler", "little"];
+    assert_eq!(
+        kept_of(&[installed(layer, &packages, &automatic)], CONFIG),
+        "/usr/bin/app entrypoint\n/usr/bin/meant spawn\n/usr/bin/small spawn\n/usr/bin/viewer spawn\n"
+    );
+}

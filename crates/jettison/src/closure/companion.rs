@@ -43,9 +43,9 @@ pub(super) fn offer(
     companion.edge = companion.edge.take().or(edge);
 }
 
-/// Keeps a program whose name is a word in another one. Of what every system has, and of what was
-/// built from the same source, words say little: it stays only where it costs next to nothing. So it is
-/// with tools of developers, and with `cheap_only`.
+/// Keeps a program whose name is a word in another one. Of what every system has, of what was built from the same
+/// source, and of packages that the program's own does not speak of, words say little: it stays only where it costs
+/// next to nothing. So it is with tools of developers, and with `cheap_only`.
 pub(super) fn word_found(
     collector: &mut Collector<'_>,
     name: &[u8],
@@ -60,6 +60,16 @@ pub(super) fn word_found(
     let owner = packages.owner(found.node);
     let is_base = owner.is_some_and(|owner| collector.base.contains(&owner));
     let is_sibling = owner.is_some() && source(found.node) == caller.from.and_then(source);
+    // A program of 200 MB knows all words: its package says what it starts.
+    let is_stranger = match (caller.from.and_then(|from| packages.owner(from)), owner) {
+        (Some(by), Some(owner)) => {
+            let package = packages.package(owner);
+            let is_meant = package.manual && package.name.as_bytes() == name;
+            !is_meant && !packages.uses(by, owner)
+        }
+        _ => false,
+    };
+    let cheap_only = cheap_only || is_stranger;
     if cheap_only && collector.interpreter(found.node) != Script::No {
         return; // what a script costs, nobody knows before it is read
     }

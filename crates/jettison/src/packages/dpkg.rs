@@ -171,6 +171,9 @@ fn parse(stanza: &[u8]) -> Option<Package> {
                 package.source.version = text(version.strip_suffix(b")").unwrap_or(version));
             }
             b"depends" | b"pre-depends" => package.depends.extend(parse_depends(value)),
+            b"recommends" | b"suggests" => package
+                .suggests
+                .extend(parse_depends(value).into_iter().flatten()),
             b"provides" => package
                 .provides
                 .extend(parse_depends(value).into_iter().flatten()),

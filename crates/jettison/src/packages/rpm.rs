@@ -185,6 +185,8 @@ mod tag {
     pub(super) const SOURCE: u32 = 1044;
     pub(super) const PROVIDES: u32 = 1047;
     pub(super) const REQUIRES: u32 = 1049;
+    pub(super) const RECOMMENDS: u32 = 5046;
+    pub(super) const SUGGESTS: u32 = 5049;
     pub(super) const DIRECTORY_OF: u32 = 1116;
     pub(super) const BASE_NAMES: u32 = 1117;
     pub(super) const DIRECTORIES: u32 = 1118;
@@ -300,6 +302,10 @@ fn parse(blob: &[u8]) -> Option<(Package, Vec<Vec<u8>>)> {
         depends: requires
             .filter(|name| !name.starts_with("rpmlib("))
             .map(|name| vec![name])
+            .collect(),
+        suggests: [tag::RECOMMENDS, tag::SUGGESTS]
+            .into_iter()
+            .flat_map(|tag| header.strings(tag).into_iter().map(text))
             .collect(),
         provides: provides.filter(|provided| *provided != name).collect(),
         section: optional_text(header.string(tag::GROUP)),
