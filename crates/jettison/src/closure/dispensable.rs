@@ -24,7 +24,8 @@ const GRAPHICS_DRIVERS: &[&[u8]] = &[b"dri", b"vdpau"];
 /// the image Mesa renders without hardware.
 const DISPLAY_SERVERS: &[&str] = &["Xorg", "Xvfb", "Xwayland", "Xephyr", "Xvnc", "Xtigervnc"];
 
-fn is_idle_driver(collector: &Collector<'_>, node: NodeId) -> bool {
+/// Returns whether a file is the driver of a device that is not there.
+pub(super) fn is_idle_driver(collector: &Collector<'_>, node: NodeId) -> bool {
     let tree = collector.tree();
     let directory = tree.parent(node);
     if !GRAPHICS_DRIVERS.contains(&tree.name(directory)) {

@@ -31,10 +31,18 @@ pub(super) fn keep_mentioned(
         collector.keep_links(&found.links, caller.from, caller.detail);
         collector.keep(found.node, caller.edge());
         let pattern = &path[slash + 1..];
+        // `/usr/lib*/*` is said of where things may be.
+        let last = pattern.rsplit(|b| *b == b'/').next().unwrap_or_default();
+        let says_nothing = |node: NodeId| {
+            caller.evidence == Evidence::Path
+                && last.iter().all(|b| b"*?".contains(b))
+                && is_shared(tree, tree.parent(node))
+        };
         let below: Vec<NodeId> = tree
             .walk(found.node)
             .skip(1)
             .filter(|node| glob_match(pattern, relative(&tree.path(*node), &tree.path(found.node))))
+            .filter(|node| !says_nothing(*node))
             .collect();
         for node in below {
             collector.keep(node, caller.edge());

@@ -174,6 +174,12 @@ const RULES: &[(Pattern, Class)] = &[
     (Below("etc/modprobe.d"), Class::Device),
     (Prefixed("lib/sysctl.d"), Class::Device),
     (Below("etc/sysctl.d"), Class::Device),
+    // binfmt.d(5), modules-load.d(5), update-binfmts(8).
+    (Prefixed("lib/binfmt.d"), Class::Device),
+    (Below("etc/binfmt.d"), Class::Device),
+    (Prefixed("lib/modules-load.d"), Class::Device),
+    (Below("etc/modules-load.d"), Class::Device),
+    (Prefixed("share/binfmts"), Class::Device),
     (Prefixed("share/initramfs-tools"), Class::Device),
     // FHS 3.0, chapter 3 and 4, last, since all above lie below these.
     (Prefixed("bin"), Class::Program),
@@ -329,6 +335,7 @@ mod tests {
             ("etc/cron.daily/dpkg", Class::CronJob),
             ("etc/logrotate.d/redis", Class::Logrotate),
             ("usr/lib/udev/rules.d/60-x.rules", Class::Device),
+            ("usr/lib/binfmt.d/python3.11.conf", Class::Device),
             ("var/lib/dpkg/status", Class::PackageDatabase),
             ("opt/app/lib/libx.a", Class::Other),
             ("app/server.js", Class::Other),

@@ -71,6 +71,10 @@ impl Collector<'_> {
             }
             return;
         }
+        // Browsers list all drivers that their sandbox may open.
+        if edge.evidence == Evidence::Path && dispensable::is_idle_driver(self, node) {
+            return;
+        }
         if came == Came::Along {
             if dispensable::is_dispensable(self, node) {
                 return;
