@@ -383,3 +383,70 @@ fn a_word_of_a_program_names_what_its_package_speaks_of() {
         "/usr/bin/app entrypoint\n/usr/bin/meant spawn\n/usr/bin/small spawn\n/usr/bin/viewer spawn\n"
     );
 }
+
+#[test]
+fn an_interpreter_stays_for_scripts_beside_its_library() {
+    let layer = |source: &'static str| {
+        let data = b"\0/usr/share/wiki\0";
+        let app = program().needed("libphp.so").data(data).build();
+        let layer = base()
+            .executable("usr/bin/app", app)
+            .file("usr/lib/libphp.so", library(8))
+            .file("usr/share/wiki/index.php", "<?php")
+            .executable("usr/share/wiki/update.php", "#!/usr/bin/php\n<?php")
+            .executable("usr/bin/php", program().data("x".repeat(5 << 20)).build());
+        let packages = [
+            ESSENTIAL,
+            package("app", "", &["/usr/bin/app"]),
+            package("libphp", "Source: php\n", &["/usr/lib/libphp.so"]),
+            package("php-cli", source, &["/usr/bin/php"]),
+            package(
+                "wiki",
+                "",
+                &["/usr/share/wiki/index.php", "/usr/share/wiki/update.php"],
+            ),
+        ];
+        installed(layer, &packages, &["libphp", "php-cli", "wiki"])
+    };
+    let rest = "/usr/lib/libphp.so needed\n/usr/share/wiki/index.php plugin-dir\n";
+    assert_eq!(
+        kept_of(&[layer("Source: php\n")], CONFIG),
+        format!(
+            "/usr/bin/app entrypoint\n/usr/bin/php interpreter\n{rest}/usr/share/wiki/update.php plugin-dir\n"
+        )
+    );
+    assert_eq!(
+        kept_of(&[layer("Source: other\n")], CONFIG),
+        format!("/usr/bin/app entrypoint\n{rest}")
+    );
+}
+
+#[test]
+fn a_setting_written_by_the_user_names_tools_of_the_base_system() {
+    let words = "merge = /usr/bin/awk\n";
+    let layer = base()
+        .executable("usr/bin/app", program().data(b"\0/etc/wiki\0").build())
+        .executable("usr/bin/awk", program().build())
+        .file("etc/wiki/packaged.conf", words);
+    let packages = [
+        ESSENTIAL,
+        package("app", "", &["/usr/bin/app", "/etc/wiki/packaged.conf"]),
+    ];
+    let image = installed(layer, &packages, &[]);
+    let settings = "/etc/wiki/packaged.conf package\n";
+    assert_eq!(
+        kept_of(&[image], CONFIG),
+        format!("{settings}/usr/bin/app entrypoint\n")
+    );
+    let layer = base()
+        .executable("usr/bin/app", program().data(b"\0/etc/wiki\0").build())
+        .executable("usr/bin/awk", program().build())
+        .file("etc/wiki/packaged.conf", words)
+        .file("etc/wiki/written.conf", words);
+    assert_eq!(
+        kept_of(&[installed(layer, &packages, &[])], CONFIG),
+        format!(
+            "{settings}/etc/wiki/written.conf plugin-dir\n/usr/bin/app entrypoint\n/usr/bin/awk path\n"
+        )
+    );
+}

@@ -22,6 +22,9 @@ pub(super) const LIMIT: u64 = 1_000_000;
 /// Bytes that a program may add whose package somebody asked for by name: it was put there to be used.
 const ASKED_FOR: u64 = 3_000_000;
 
+/// Bytes that an interpreter may add whose language runs as a library of something else: it is the smaller part of it.
+const BESIDE_ITS_LIBRARY: u64 = 10_000_000;
+
 /// Bytes of data that the first companion of a package may bring for all of them.
 const LIMIT_OF_DATA: u64 = 4_000_000;
 
@@ -131,6 +134,7 @@ pub(super) fn settle(collector: &mut Collector<'_>) -> Result<(), Error> {
             .iter()
             .map(|node| tree.inode(*node))
             .collect();
+        offer_interpreters(collector);
         let mut found: Vec<(NodeId, Edge)> = Vec::new();
         for script in std::mem::take(&mut collector.optional) {
             let ready = collector.graph.keeps(script.interpreter);
@@ -146,7 +150,11 @@ pub(super) fn settle(collector: &mut Collector<'_>) -> Result<(), Error> {
             }
         }
         for (node, companion) in std::mem::take(&mut collector.companions) {
-            let allowed = allowance(collector, node)?;
+            let runs = |edge: &Edge| edge.evidence == Evidence::Interpreter;
+            let allowed = match companion.edge.as_ref().is_some_and(runs) {
+                true => BESIDE_ITS_LIBRARY,
+                false => allowance(collector, node)?,
+            };
             let is_cheap = cost(collector, node, &inodes)? <= allowed
                 && cost_of_data(collector, node) <= LIMIT_OF_DATA;
             if !is_cheap {
@@ -178,6 +186,29 @@ pub(super) fn settle(collector: &mut Collector<'_>) -> Result<(), Error> {
             collector.keep_decided(node, edge);
         }
         collector.run()?;
+    }
+}
+
+/// Offers interpreters of scripts that came along, if something else was made from their source and runs: scripts for
+/// maintenance beside an application that a web server has PHP for.
+fn offer_interpreters(collector: &mut Collector<'_>) {
+    let packages = collector.input.packages;
+    let source = |node| Some(packages.package(packages.owner(node)?).source.name.as_str());
+    let loaded = collector.graph.nodes().iter();
+    let loaded = loaded.filter(|node| collector.loaded.contains(node));
+    let sources: HashSet<&str> = loaded.filter_map(|node| source(*node)).collect();
+    for script in &collector.optional {
+        let interpreter = script.interpreter;
+        let is_made_of_kept = source(interpreter)
+            .is_some_and(|source| !source.is_empty() && sources.contains(source));
+        if is_made_of_kept && !collector.graph.keeps(interpreter) {
+            let companion = collector.companions.entry(interpreter).or_default();
+            companion.edge = Some(Edge {
+                from: Some(script.node),
+                evidence: Evidence::Interpreter,
+                detail: "of a script that came along".to_owned(),
+            });
+        }
     }
 }
 

@@ -67,7 +67,16 @@ pub(super) fn keep_mentioned(
     // What the image is started with is asked for, be it documentation that a server shows.
     let asked = caller.evidence == Evidence::Entrypoint && caller.from.is_none();
     let is_wanted = |node| asked || is_wanted(tree, node);
-    if !is_directory && (!is_wanted(found.node) || is_base_tool(collector, &found, caller)) {
+    if !is_directory && !is_wanted(found.node) {
+        return;
+    }
+    if !is_directory && is_base_tool(collector, &found, caller) {
+        if caller
+            .from
+            .is_some_and(|from| is_setting_of_user(collector, from))
+        {
+            super::companion::offer(collector, found.node, &found.links, Some(caller.edge()));
+        }
         return;
     }
     if !is_directory && is_program_of_a_plugin(collector, &found, caller) {
@@ -154,6 +163,13 @@ fn is_base_tool(collector: &Collector<'_>, found: &Resolved, caller: Caller<'_>)
         .from
         .is_some_and(|from| !collector.is_kept_for_certain(from));
     base && came_along && super::package::is_program_in_path(collector, found.node)
+}
+
+/// Returns whether a file is a setting that no package brought, in a directory of one application: it was written
+/// when that was installed. What all share, such as `/etc/passwd`, lists the shells that there are.
+fn is_setting_of_user(collector: &Collector<'_>, node: NodeId) -> bool {
+    let tree = collector.tree();
+    collector.is_unpackaged(node) && !is_shared(tree, tree.parent(node))
 }
 
 /// Returns whether a path leads to a program, and stands in a library or program that

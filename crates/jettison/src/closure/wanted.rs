@@ -61,8 +61,9 @@ pub(super) fn is_repeated(path: &[u8]) -> bool {
     repeated.any(|repeated| path.starts_with(repeated.as_bytes()))
 }
 
+/// Returns whether a directory is of version control, or of where its repositories are.
 pub(super) fn is_version_control(name: &[u8]) -> bool {
-    [&b".git"[..], b".svn", b".hg"].contains(&name)
+    [&b".git"[..], b".svn", b".hg", b".github", b".gitlab"].contains(&name)
 }
 
 /// Where Guile's compiled modules are, which are called like sources of Go (Guile manual, "Compilation"; of the
