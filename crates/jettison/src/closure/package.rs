@@ -128,6 +128,10 @@ pub(super) fn library_found(collector: &mut Collector<'_>, library: NodeId) {
     if collector.base.contains(&owner) || collector.program_packages.contains(&owner) {
         return;
     }
+    // The linker's plug-in for what a compiler made is part of the compiler.
+    if is_for_development(collector, library) && !collector.is_kept_for_certain(library) {
+        return;
+    }
     keep_data(collector, owner, library, |node| {
         !is_shared(tree, tree.parent(node))
     });
