@@ -117,3 +117,44 @@ fn modules_of_guile_are_no_sources_of_go() {
         format!("/usr/bin/guile entrypoint\n/{modules} package\n")
     );
 }
+
+#[test]
+fn settings_of_the_application_name_what_was_asked_for() {
+    let image = |file: &str, text: &str| {
+        let media = "Package: media\nStatus: install ok installed\nArchitecture: amd64\nVersion: 1\nDepends: media-bin\n\n\
+            Package: media-bin\nStatus: install ok installed\nArchitecture: amd64\nVersion: 1\n\n\
+            Package: other\nStatus: install ok installed\nArchitecture: amd64\nVersion: 1\n";
+        let automatic =
+            |name: &str| format!("Package: {name}\nArchitecture: amd64\nAuto-Installed: 1\n\n");
+        let large = || program().data("x".repeat(4 << 20)).build();
+        tools()
+            .executable("app/run", program().build())
+            .executable("usr/bin/play-6", large())
+            .symlink("etc/alternatives/play", "/usr/bin/play-6")
+            .symlink("usr/bin/play", "/etc/alternatives/play")
+            .executable("usr/bin/other", large())
+            .file(file, text)
+            .file("var/lib/dpkg/status", format!("{STATUS}\n{media}\n"))
+            .file(
+                "var/lib/apt/extended_states",
+                automatic("media-bin") + &automatic("other"),
+            )
+            .file(
+                "var/lib/dpkg/info/media.list",
+                "/usr/share/doc/media/copyright\n",
+            )
+            .file("var/lib/dpkg/info/media-bin.list", "/usr/bin/play-6\n")
+            .file("var/lib/dpkg/info/other.list", "/usr/bin/other\n")
+    };
+    let config = r#"{"Cmd":["/app/run"],"WorkingDir":"/app"}"#;
+    let jobs = r#"{"effects": {"tool": "play", "args": ["-n"]}, "more": "other"}"#;
+    assert_eq!(
+        kept(&image("app/jobs.json", jobs), config),
+        "/app/jobs.json application\n/app/run entrypoint\n/etc/alternatives/play spawn\n\
+         /usr/bin/play spawn\n/usr/bin/play-6 spawn\n"
+    );
+    assert_eq!(
+        kept(&image("app/package.json", jobs), config),
+        "/app/package.json application\n/app/run entrypoint\n"
+    );
+}

@@ -72,7 +72,9 @@ pub(super) struct Collector<'a> {
     /// Files that stay exactly as they are, and the directories that hold them.
     pub(super) preserved: HashSet<NodeId>,
     /// Names of programs of packages that somebody installed by name, once it matters.
-    asked_for: Option<HashSet<Vec<u8>>>,
+    asked_for: OnceCell<HashSet<Vec<u8>>>,
+    /// Those packages.
+    pub(super) asked: BTreeSet<PackageId>,
     /// Scripts of packages that PATH leads to, once it matters.
     path_scripts: OnceCell<HashMap<Vec<u8>, NodeId>>,
     /// Those of them that something which starts programs names.
@@ -133,6 +135,8 @@ impl<'a> Collector<'a> {
             working_directory: config.working_dir().as_bytes().to_vec(),
         };
         let files = input.files;
+        let base = super::package::base(input.packages, &files.tree);
+        let asked = super::package::asked_for(input.packages, &files.tree, &base);
         Self {
             input,
             graph: Graph::default(),
@@ -142,7 +146,7 @@ impl<'a> Collector<'a> {
             path,
             environment,
             facts: HashSet::new(),
-            base: super::package::base(input.packages, &input.files.tree),
+            base,
             program_packages: BTreeSet::new(),
             optional: Vec::new(),
             strong: HashSet::new(),
@@ -150,7 +154,8 @@ impl<'a> Collector<'a> {
             cheap: HashSet::new(),
             applications: HashSet::new(),
             preserved: HashSet::new(),
-            asked_for: None,
+            asked_for: OnceCell::new(),
+            asked,
             path_scripts: OnceCell::new(),
             named_scripts: HashSet::new(),
             sourced: HashMap::new(),
@@ -190,20 +195,24 @@ impl<'a> Collector<'a> {
     }
 
     /// Returns whether a name is that of a program of a package that somebody installed by name.
-    pub(super) fn asked_for(&mut self, name: &[u8]) -> bool {
-        let (packages, tree) = (self.input.packages, self.tree());
-        let names = self.asked_for.get_or_insert_with(|| {
-            let manual = packages
-                .packages()
-                .filter(|(id, package)| package.manual && !self.base.contains(id));
-            let files = manual.flat_map(|(id, _)| packages.files(id));
-            let in_path = |node: &&NodeId| {
-                [&b"bin"[..], b"sbin", b"games"].contains(&tree.name(tree.parent(**node)))
-            };
-            files
-                .filter(in_path)
-                .map(|node| tree.name(*node).to_vec())
-                .collect()
+    pub(super) fn asked_for(&self, name: &[u8]) -> bool {
+        let names = self.asked_for.get_or_init(|| {
+            let (packages, tree) = (self.input.packages, self.tree());
+            let files = self.asked.iter().flat_map(|id| packages.files(*id));
+            let in_path = |node: &&NodeId| super::package::is_in_path(tree, **node);
+            let files = files.filter(in_path).copied();
+            // Names that update-alternatives(1) makes are of no package.
+            let directories = self.command_directories().into_iter();
+            let directories = directories.filter_map(|path| tree.resolve(&path).ok());
+            let links = directories.flat_map(|found| tree.children(found.node));
+            let links = links.filter(|link| {
+                let leads_to = tree.link_target(*link).map(|_| tree.absolute(*link));
+                let found = leads_to.and_then(|path| tree.resolve(&path).ok());
+                let owner = found.and_then(|found| packages.owner(found.node));
+                owner.is_some_and(|owner| self.asked.contains(&owner))
+            });
+            let names = files.chain(links).map(|node| tree.name(node).to_vec());
+            names.collect()
         });
         names.contains(name)
     }

@@ -67,7 +67,7 @@ pub(super) fn word_found(
     let is_stranger = match (caller.from.and_then(|from| packages.owner(from)), owner) {
         (Some(by), Some(owner)) => {
             let package = packages.package(owner);
-            let is_meant = package.manual && package.name.as_bytes() == name;
+            let is_meant = collector.asked.contains(&owner) && package.name.as_bytes() == name;
             !is_meant && !packages.uses(by, owner)
         }
         _ => false,
@@ -95,10 +95,8 @@ pub(super) fn word_found(
 /// server was installed to be used in the container.
 pub(super) fn asked_for(collector: &mut Collector<'_>) {
     let packages = collector.input.packages;
-    for (id, package) in packages.packages() {
-        if !package.manual || collector.base.contains(&id) {
-            continue;
-        }
+    for id in collector.asked.clone() {
+        let package = packages.package(id);
         for node in packages.files(id) {
             let Some(program) = program_of(collector, *node) else {
                 continue;
@@ -219,7 +217,7 @@ fn allowance(collector: &Collector<'_>, companion: NodeId) -> Result<u64, Error>
     let (packages, tree) = (collector.input.packages, collector.tree());
     let is_asked_for = packages
         .owner(companion)
-        .is_some_and(|id| packages.package(id).manual && !collector.base.contains(&id));
+        .is_some_and(|id| collector.asked.contains(&id));
     let least = if is_asked_for { ASKED_FOR } else { LIMIT };
     let source = |node| Some(packages.package(packages.owner(node)?).source.name.as_str());
     let Some(made_from) = source(companion).filter(|name| !name.is_empty()) else {

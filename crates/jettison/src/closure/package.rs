@@ -40,6 +40,30 @@ pub(super) fn base(packages: &PackageDb, tree: &layer::Tree) -> BTreeSet<Package
     packages.depends_closure(required.map(|(id, _)| id))
 }
 
+/// Returns the packages that somebody installed by name, `base` aside. One that holds nothing but documentation stands for
+/// those that it depends on: of Debian's `imagemagick` the programs are in `imagemagick-6.q16`.
+pub(super) fn asked_for(
+    packages: &PackageDb,
+    tree: &layer::Tree,
+    base: &BTreeSet<PackageId>,
+) -> BTreeSet<PackageId> {
+    let manual = packages.packages().filter(|(_, package)| package.manual);
+    let mut pending: Vec<PackageId> = manual.map(|(id, _)| id).collect();
+    let mut found = BTreeSet::new();
+    while let Some(id) = pending.pop() {
+        if base.contains(&id) || !found.insert(id) {
+            continue;
+        }
+        let holds = |node: &NodeId| is_wanted(tree, *node);
+        if packages.files(id).iter().any(holds) {
+            continue;
+        }
+        let others = packages.dependencies(id).iter();
+        pending.extend(others.filter(|other| !is_development(packages.package(**other))));
+    }
+    found
+}
+
 /// Returns the names of the packages that somebody installed by name and of which nothing stays; `keeps` says which
 /// files do. Those that hold documentation alone, or stand for others, have nothing that could.
 pub(crate) fn gone(

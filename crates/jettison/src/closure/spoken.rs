@@ -4,11 +4,15 @@
 //! literal: `spawn("git", …)`, `subprocess.run(["ffmpeg", …])`, `` `date` ``. Two kinds are
 //! told from ordinary words: the programs of packages that somebody installed by
 //! name, wherever they are quoted; and others on a line that calls what starts programs.
+//! An application that has its commands in a file of settings names them there as values.
+
+use std::collections::BTreeSet;
 
 use layer::NodeId;
 
 use super::collector::Collector;
 use super::command::Caller;
+use super::directories::is_shared;
 use super::{Error, Evidence};
 
 /// Larger files are data, or bundles in which words mean nothing.
@@ -45,6 +49,40 @@ const SOURCE: &[&str] = &[
     ".erl", ".exs", ".ru", ".rake", ".groovy",
 ];
 
+/// Endings of files of settings and data.
+const SETTINGS: &[&str] = &[
+    ".json",
+    ".yaml",
+    ".yml",
+    ".toml",
+    ".ini",
+    ".cfg",
+    ".conf",
+    ".properties",
+    ".xml",
+    ".env",
+];
+
+/// Larger ones are data, in which every word comes up.
+const LARGEST_SETTING: u64 = 256 << 10;
+
+/// What names tools for who develops: manifests of npm, Composer, TypeScript, Python and Cargo, and of Compose, which
+/// starts other images.
+const MANIFESTS: &[&str] = &[
+    "package.json",
+    "package-lock.json",
+    "composer.json",
+    "tsconfig.json",
+    "pyproject.toml",
+    "setup.cfg",
+    "tox.ini",
+    "Cargo.toml",
+    "docker-compose.yml",
+    "docker-compose.yaml",
+    "compose.yml",
+    "compose.yaml",
+];
+
 /// Keeps the programs that a source file of the user's starts. `own` is whether it is part of the
 /// application, and not of something that was installed for it.
 pub(super) fn examine(
@@ -55,10 +93,14 @@ pub(super) fn examine(
 ) -> Result<(), Error> {
     let tree = collector.tree();
     let name = tree.name(node);
-    let is_source = SOURCE
-        .iter()
-        .any(|ending| name.ends_with(ending.as_bytes()))
-        || first.starts_with(b"#!");
+    let ends = |endings: &[&str]| {
+        let mut endings = endings.iter();
+        endings.any(|ending| name.ends_with(ending.as_bytes()))
+    };
+    if ends(SETTINGS) {
+        return examine_settings(collector, node, own);
+    }
+    let is_source = ends(SOURCE) || first.starts_with(b"#!");
     if !is_source || tree.size(node) > LARGEST {
         return Ok(());
     }
@@ -87,6 +129,43 @@ pub(super) fn examine(
         }
     }
     Ok(())
+}
+
+/// Keeps the programs that were asked for and begin a value of a setting, or are its name.
+fn examine_settings(collector: &mut Collector<'_>, node: NodeId, own: bool) -> Result<(), Error> {
+    let tree = collector.tree();
+    let name = tree.name(node);
+    let directory = tree.parent(node);
+    // Of those in /etc, what one application has to itself.
+    let is_own = own || tree.path(node).starts_with(b"etc/") && !is_shared(tree, directory);
+    let is_manifest =
+        MANIFESTS.iter().any(|other| other.as_bytes() == name) || name.starts_with(b".");
+    if !is_own || is_manifest || tree.size(node) > LARGEST_SETTING {
+        return Ok(());
+    }
+    let text = collector.read(node, LARGEST_SETTING)?;
+    let words: BTreeSet<&[u8]> = text.split(|b| *b == b'\n').flat_map(values).collect();
+    for word in words {
+        if is_command(word) && collector.asked_for(word) {
+            keep(collector, node, word);
+        }
+    }
+    Ok(())
+}
+
+/// Returns the first words of the values on a line, and the names: of JSON, YAML, TOML, INI and XML.
+fn values(line: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let comment = line.trim_ascii_start().first();
+    let line = match comment {
+        Some(b'#' | b';') => &[],
+        _ => line,
+    };
+    line.split(|b| b":=>,[]{}\"'".contains(b))
+        .filter_map(|value| {
+            let value = value.trim_ascii_start();
+            let value = value.strip_prefix(b"- ").unwrap_or(value);
+            value.split(|b| b" \t\r<".contains(b)).next()
+        })
 }
 
 /// Keeps the programs that a literal of compiled code names which starts programs: all of a command line, which begins
@@ -185,6 +264,29 @@ mod tests {
             ("a/b", false),
         ] {
             assert_eq!(is_command(word.as_bytes()), want, "{word}");
+        }
+    }
+
+    #[test]
+    fn settings_name_programs_as_values() {
+        let words = |line: &str| -> String {
+            let words = values(line.as_bytes()).filter(|word| is_command(word));
+            let words: Vec<_> = words.map(String::from_utf8_lossy).collect();
+            words.join(" ")
+        };
+        for (line, want) in [
+            (
+                r#""tag": { "tool": "exiftool", "args": ["-o", "{out}"] },"#,
+                "tag tool exiftool args out",
+            ),
+            ("  - ffmpeg -i in.wav", "ffmpeg"),
+            ("tool: 'sox --norm'", "tool sox"),
+            ("convert = gs -q", "convert gs"),
+            ("<run command=\"zip -r\">unzip</run>", "zip unzip"),
+            ("# sox", ""),
+            ("about: this is no sox", "about this"),
+        ] {
+            assert_eq!(words(line), want, "{line}");
         }
     }
 }

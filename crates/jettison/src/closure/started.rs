@@ -79,9 +79,8 @@ fn examine_directories(collector: &mut Collector<'_>, node: NodeId, text: &[u8])
         let packages = collector.input.packages;
         let jobs: Vec<NodeId> = tree.children(found.node).into_iter().collect();
         for job in jobs {
-            let is_wanted = packages.owner(job).is_none_or(|owner| {
-                packages.package(owner).manual && !collector.base.contains(&owner)
-            });
+            let owner = packages.owner(job);
+            let is_wanted = owner.is_none_or(|owner| collector.asked.contains(&owner));
             if !is_wanted || tree.content(job).is_none() || tree.mode(job) & 0o111 == 0 {
                 continue;
             }
