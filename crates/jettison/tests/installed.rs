@@ -450,3 +450,26 @@ fn a_setting_written_by_the_user_names_tools_of_the_base_system() {
         )
     );
 }
+
+#[test]
+fn a_script_stays_with_the_program_that_it_stands_for() {
+    let layer = |bytes: usize| {
+        let program_of = |bytes: usize| program().data("x".repeat(bytes)).build();
+        let layer = base()
+            .executable("usr/bin/app", "#!/bin/sh\ntrue\n")
+            .executable("usr/bin/zip", "#!/bin/sh\nexec /usr/lib/zip/zip \"$@\"\n")
+            .executable("usr/lib/zip/zip", program_of(bytes));
+        let packages = [
+            ESSENTIAL,
+            package("app", "", &["/usr/bin/app"]),
+            package("zip", "", &["/usr/bin/zip", "/usr/lib/zip/zip"]),
+        ];
+        installed(layer, &packages, &[])
+    };
+    let rest = "/bin/sh interpreter\n/usr/bin/app entrypoint\n";
+    assert_eq!(
+        kept_of(&[layer(1)], CONFIG),
+        format!("{rest}/usr/bin/zip package\n/usr/lib/zip/zip spawn\n")
+    );
+    assert_eq!(kept_of(&[layer(4 << 20)], CONFIG), rest);
+}

@@ -150,8 +150,8 @@ fn settings_of_the_application_name_what_was_asked_for() {
     let jobs = r#"{"effects": {"tool": "play", "args": ["-n"]}, "more": "other"}"#;
     assert_eq!(
         kept(&image("app/jobs.json", jobs), config),
-        "/app/jobs.json application\n/app/run entrypoint\n/etc/alternatives/play spawn\n\
-         /usr/bin/play spawn\n/usr/bin/play-6 spawn\n"
+        "/app/jobs.json application\n/app/run entrypoint\n/etc/alternatives/play symlink\n\
+         /usr/bin/play symlink\n/usr/bin/play-6 script-command\n"
     );
     assert_eq!(
         kept(&image("app/package.json", jobs), config),

@@ -196,7 +196,20 @@ impl<'a> Collector<'a> {
 
     /// Returns whether a name is that of a program of a package that somebody installed by name.
     pub(super) fn asked_for(&self, name: &[u8]) -> bool {
-        let names = self.asked_for.get_or_init(|| {
+        self.names_asked_for().contains(name)
+    }
+
+    /// Returns the names of such programs that begin so.
+    pub(super) fn asked_for_with(&self, begin: &[u8]) -> BTreeSet<Vec<u8>> {
+        let names = self.names_asked_for().iter();
+        names
+            .filter(|name| name.starts_with(begin))
+            .cloned()
+            .collect()
+    }
+
+    fn names_asked_for(&self) -> &HashSet<Vec<u8>> {
+        self.asked_for.get_or_init(|| {
             let (packages, tree) = (self.input.packages, self.tree());
             let files = self.asked.iter().flat_map(|id| packages.files(*id));
             let in_path = |node: &&NodeId| super::package::is_in_path(tree, **node);
@@ -213,8 +226,7 @@ impl<'a> Collector<'a> {
             });
             let names = files.chain(links).map(|node| tree.name(node).to_vec());
             names.collect()
-        });
-        names.contains(name)
+        })
     }
 
     /// Returns the script of that name, if it is one of a package that not every system has, and PATH leads to it.

@@ -141,7 +141,28 @@ pub(super) fn settle(collector: &mut Collector<'_>) -> Result<(), Error> {
                 true => 0,
                 false => tree.size(script.node),
             };
-            if ready && cost(collector, script.node, &inodes)? <= LIMIT + own {
+            if !ready {
+                collector.optional.push(script);
+                continue;
+            }
+            let wrapped = super::script::wrapped(collector, script.node)?;
+            let mut added = cost(collector, script.node, &inodes)?;
+            for program in &wrapped {
+                added += cost(collector, *program, &inodes)?;
+            }
+            let allowed = match wrapped.is_empty() {
+                true => LIMIT,
+                false => allowance(collector, script.node)?,
+            };
+            if added <= allowed + own {
+                found.extend(wrapped.into_iter().map(|program| {
+                    let edge = Edge {
+                        from: Some(script.node),
+                        evidence: Evidence::Spawn,
+                        detail: "exec".to_owned(),
+                    };
+                    (program, edge)
+                }));
                 found.push((script.node, script.edge));
             } else {
                 collector.optional.push(script);

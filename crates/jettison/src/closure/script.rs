@@ -9,6 +9,9 @@ use super::command::Caller;
 use super::{Error, Evidence, mentioned};
 use crate::script::{self, Dialect, ScriptFacts};
 
+/// Longest script that is taken for one that merely starts something else.
+const LONGEST_WRAPPER: u64 = 16 << 10;
+
 /// Keeps what a script (`#!`) needs.
 pub(super) fn examine(
     collector: &mut Collector<'_>,
@@ -100,6 +103,27 @@ fn may_be_run(collector: &Collector<'_>, node: NodeId) -> bool {
             })
     };
     authored || collector.named_scripts.contains(&node) || is_command()
+}
+
+/// Returns the programs of its own package that a shell script starts by their paths: one that came along does nothing
+/// without what it stands for.
+pub(super) fn wrapped(collector: &Collector<'_>, node: NodeId) -> Result<Vec<NodeId>, Error> {
+    let packages = collector.input.packages;
+    let Some(owner) = packages.owner(node) else {
+        return Ok(Vec::new());
+    };
+    let text = collector.read(node, LONGEST_WRAPPER)?;
+    let Some(dialect) = script::shebang(&text).and_then(|shebang| Dialect::of(&shebang.program()))
+    else {
+        return Ok(Vec::new());
+    };
+    let facts = script::analyze_with(&text, dialect, &environment(collector));
+    let tree = collector.tree();
+    let paths = facts.commands.iter().filter(|name| name.starts_with(b"/"));
+    let programs = paths.filter_map(|path| tree.resolve(path).ok().map(|found| found.node));
+    Ok(programs
+        .filter(|program| packages.owner(*program) == Some(owner) && *program != node)
+        .collect())
 }
 
 /// Notes that something which starts programs names a script: if it stays, commands that cost next to nothing stay

@@ -66,6 +66,9 @@ const SETTINGS: &[&str] = &[
 /// Larger ones are data, in which every word comes up.
 const LARGEST_SETTING: u64 = 256 << 10;
 
+/// Fewer letters begin too much.
+const SHORTEST_BEGIN: usize = 4;
+
 /// What names tools for who develops: manifests of npm, Composer, TypeScript, Python and Cargo, and of Compose, which
 /// starts other images.
 const MANIFESTS: &[&str] = &[
@@ -116,15 +119,16 @@ pub(super) fn examine(
                 .split(u8::is_ascii_whitespace)
                 .next()
                 .unwrap_or_default();
-            let asked_for = is_command(word) && collector.asked_for(word);
-            if asked_for {
-                keep(collector, node, word);
-            } else if starts {
+            if is_command(word) && collector.asked_for(word) {
+                keep(collector, node, word, Said::of_asked_for(own));
+            }
+            if starts {
                 // A whole line for a shell may name several.
                 let words = literal.split(|b| b" |&;()$".contains(b));
                 for word in words.filter(|word| is_command(word)) {
-                    keep(collector, node, word);
+                    keep(collector, node, word, Said::Weakly);
                 }
+                keep_begun(collector, node, literal);
             }
         }
     }
@@ -147,10 +151,23 @@ fn examine_settings(collector: &mut Collector<'_>, node: NodeId, own: bool) -> R
     let words: BTreeSet<&[u8]> = text.split(|b| *b == b'\n').flat_map(values).collect();
     for word in words {
         if is_command(word) && collector.asked_for(word) {
-            keep(collector, node, word);
+            keep(collector, node, word, Said::ByItsOwner);
         }
     }
     Ok(())
+}
+
+/// Keeps the programs that were asked for and whose names begin with a literal, if it is the whole name of none: the rest
+/// of `"pdfto" + kind` is found when it runs.
+fn keep_begun(collector: &mut Collector<'_>, node: NodeId, literal: &[u8]) {
+    let is_begin = literal.len() >= SHORTEST_BEGIN
+        && is_command(literal)
+        && collector.find_command(literal).is_none();
+    if is_begin {
+        for name in collector.asked_for_with(literal) {
+            keep(collector, node, &name, Said::Weakly);
+        }
+    }
 }
 
 /// Returns the first words of the values on a line, and the names: of JSON, YAML, TOML, INI and XML.
@@ -182,25 +199,47 @@ pub(super) fn keep_literal(collector: &mut Collector<'_>, node: NodeId, literal:
     if !may_be || collector.find_command(first).is_none() {
         return;
     }
-    keep(collector, node, first);
+    keep(collector, node, first, Said::Weakly);
     for word in words.filter(|word| is_command(word)) {
-        keep(collector, node, word);
+        keep(collector, node, word, Said::Weakly);
     }
 }
 
-fn keep(collector: &mut Collector<'_>, node: NodeId, word: &[u8]) {
+/// How much it says that a program is named.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Said {
+    /// The application names what was installed for it.
+    ByItsOwner,
+    Weakly,
+}
+
+impl Said {
+    fn of_asked_for(own: bool) -> Self {
+        match own {
+            true => Self::ByItsOwner,
+            false => Self::Weakly,
+        }
+    }
+}
+
+fn keep(collector: &mut Collector<'_>, node: NodeId, word: &[u8], said: Said) {
     let detail = String::from_utf8_lossy(word).into_owned();
     let caller = Caller {
         from: Some(node),
-        evidence: Evidence::Spawn,
+        evidence: match said {
+            Said::ByItsOwner => Evidence::ScriptCommand,
+            Said::Weakly => Evidence::Spawn,
+        },
         detail: &detail,
     };
     collector.keep_command(word, caller);
 }
 
 fn is_command(word: &[u8]) -> bool {
+    let begins = |b: &u8| b.is_ascii_lowercase() || b.is_ascii_digit();
     word.len() > 1
-        && word.first().is_some_and(u8::is_ascii_lowercase)
+        && word.first().is_some_and(begins)
+        && word.iter().any(u8::is_ascii_alphabetic)
         && word
             .iter()
             .all(|b| b.is_ascii_alphanumeric() || b"._+-".contains(b))
