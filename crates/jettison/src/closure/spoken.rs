@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 
 use layer::NodeId;
 
-use super::collector::Collector;
+use super::collector::{Collector, Script};
 use super::command::Caller;
 use super::directories::is_shared;
 use super::{Error, Evidence};
@@ -120,19 +120,29 @@ pub(super) fn examine(
                 .next()
                 .unwrap_or_default();
             if is_command(word) && collector.asked_for(word) {
-                keep(collector, node, word, Said::of_asked_for(own));
+                keep(collector, node, word, own.into());
             }
             if starts {
                 // A whole line for a shell may name several.
-                let words = literal.split(|b| b" |&;()$".contains(b));
-                for word in words.filter(|word| is_command(word)) {
-                    keep(collector, node, word, Said::Weakly);
+                for command in literal.split(|b| b"|&;()$".contains(b)) {
+                    let words = command.split(u8::is_ascii_whitespace);
+                    let words = words.filter(|word| !word.is_empty());
+                    for (at, word) in words.enumerate().filter(|(_, word)| is_command(word)) {
+                        let is_program = at == 0 && is_compiled(collector, word);
+                        keep(collector, node, word, is_program.into());
+                    }
                 }
                 keep_begun(collector, node, literal);
             }
         }
     }
     Ok(())
+}
+
+/// Returns whether a name is that of a program that is no script. What those start in their turn is known at once.
+fn is_compiled(collector: &Collector<'_>, name: &[u8]) -> bool {
+    let found = collector.find_command(name);
+    found.is_some_and(|(_, found)| collector.interpreter(found.node) == Script::No)
 }
 
 /// Keeps the programs that were asked for and begin a value of a setting, or are its name.
@@ -208,14 +218,14 @@ pub(super) fn keep_literal(collector: &mut Collector<'_>, node: NodeId, literal:
 /// How much it says that a program is named.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Said {
-    /// The application names what was installed for it.
+    /// The application names what was installed for it, or begins a command line with it.
     ByItsOwner,
     Weakly,
 }
 
-impl Said {
-    fn of_asked_for(own: bool) -> Self {
-        match own {
+impl From<bool> for Said {
+    fn from(by_its_owner: bool) -> Self {
+        match by_its_owner {
             true => Self::ByItsOwner,
             false => Self::Weakly,
         }
