@@ -13,8 +13,14 @@ fn kept_of(layers: &[(&str, Builder)], json: &str) -> String {
     let tars = tars.chain(layers.iter().map(|(_, layer)| layer.tar()));
     let mut instructions = vec!["ADD base.tar /"];
     instructions.extend(layers.iter().map(|(text, _)| *text));
-    kept::kept(tars.collect(), &instructions, json, &Options::default())
-        .expect("the image can be slimmed")
+    kept::kept(
+        tars.collect(),
+        &instructions,
+        json,
+        &Options::default(),
+        None,
+    )
+    .expect("the image can be slimmed")
 }
 
 const DPKG: &str =

@@ -9,7 +9,7 @@ use testkit::elf;
 use testkit::tree::Builder;
 
 fn kept(image: &Builder, json: &str, options: &Options) -> Result<String, Error> {
-    kept::kept(vec![image.tar()], &[], json, options)
+    kept::kept(vec![image.tar()], &[], json, options, None)
 }
 
 fn kept_by_default(image: &Builder, json: &str) -> String {

@@ -12,7 +12,8 @@ const CONFIG: &str = r#"{"Cmd":["/usr/bin/app"]}"#;
 fn kept_of(layers: &[Builder], json: &str) -> String {
     let tars = layers.iter().map(Builder::tar).collect();
     let instructions = vec!["ADD base.tar /"; layers.len()];
-    kept::kept(tars, &instructions, json, &Options::default()).expect("the image can be slimmed")
+    kept::kept(tars, &instructions, json, &Options::default(), None)
+        .expect("the image can be slimmed")
 }
 
 /// A package of dpkg: its stanza, and its files.

@@ -8,7 +8,8 @@ use testkit::elf;
 use testkit::tree::Builder;
 
 fn kept(image: &Builder, json: &str) -> String {
-    kept::kept(vec![image.tar()], &[], json, &Options::default()).expect("the image can be slimmed")
+    kept::kept(vec![image.tar()], &[], json, &Options::default(), None)
+        .expect("the image can be slimmed")
 }
 
 const STATUS: &str = "Package: coreutils\nEssential: yes\nStatus: install ok installed\n\

@@ -19,7 +19,7 @@ fn kept(image: &Builder, accesses: &[(&str, &str, &str)]) -> String {
     let trace = trace::read(text.as_bytes()).expect("the test's trace is valid");
     let layers = vec![image.tar()];
     let json = r#"{"Cmd":["server"]}"#;
-    kept::kept_of_run(layers, &[], json, &Options::default(), Some(&trace))
+    kept::kept(layers, &[], json, &Options::default(), Some(&trace))
         .expect("the image can be slimmed")
 }
 

@@ -52,18 +52,8 @@ fn config(json: &str, instructions: &[&str]) -> Config {
 
 /// Returns the kept files and links with their reasons, sorted, one on a line;
 /// directories (but empty ones of users) and the loader's chain are left out. `instructions` are those of the layers, as
-/// far as the history has them.
+/// far as the history has them; `trace` is what was seen when it ran.
 pub(crate) fn kept(
-    layers: Vec<Vec<u8>>,
-    instructions: &[&str],
-    json: &str,
-    options: &Options,
-) -> Result<String, Error> {
-    kept_of_run(layers, instructions, json, options, None)
-}
-
-/// The same of an image that was seen running.
-pub(crate) fn kept_of_run(
     layers: Vec<Vec<u8>>,
     instructions: &[&str],
     json: &str,
