@@ -439,15 +439,22 @@ fn a_setting_written_by_the_user_names_tools_of_the_base_system() {
         kept_of(&[image], CONFIG),
         format!("{settings}/usr/bin/app entrypoint\n")
     );
+    // So are scripts, with what runs them.
     let layer = base()
         .executable("usr/bin/app", program().data(b"\0/etc/wiki\0").build())
         .executable("usr/bin/awk", program().build())
+        .executable("usr/bin/mark", "#!/usr/bin/speak\n")
+        .executable("usr/bin/speak", program().build())
         .file("etc/wiki/packaged.conf", words)
-        .file("etc/wiki/written.conf", words);
+        .file(
+            "etc/wiki/written.conf",
+            "merge = /usr/bin/awk\nmark = /usr/bin/mark\n",
+        );
     assert_eq!(
         kept_of(&[installed(layer, &packages, &[])], CONFIG),
         format!(
-            "{settings}/etc/wiki/written.conf plugin-dir\n/usr/bin/app entrypoint\n/usr/bin/awk path\n"
+            "{settings}/etc/wiki/written.conf plugin-dir\n/usr/bin/app entrypoint\n/usr/bin/awk path\n\
+             /usr/bin/mark path\n/usr/bin/speak interpreter\n"
         )
     );
 }

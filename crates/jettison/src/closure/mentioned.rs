@@ -70,13 +70,14 @@ pub(super) fn keep_mentioned(
     if !is_directory && !is_wanted(found.node) {
         return;
     }
-    if !is_directory && is_base_tool(collector, &found, caller) {
-        if caller
+    // What the author of a setting has a program run is no matter of a table of interpreters.
+    let is_meant = !is_directory
+        && caller.evidence == Evidence::Path
+        && super::package::is_program_in_path(collector, found.node)
+        && caller
             .from
-            .is_some_and(|from| is_setting_of_user(collector, from))
-        {
-            super::companion::offer(collector, found.node, &found.links, Some(caller.edge()));
-        }
+            .is_some_and(|from| is_setting_of_user(collector, from));
+    if !is_directory && !is_meant && is_base_tool(collector, &found, caller) {
         return;
     }
     if !is_directory && is_program_of_a_plugin(collector, &found, caller) {
@@ -84,6 +85,9 @@ pub(super) fn keep_mentioned(
         return;
     }
     collector.keep_links(&found.links, caller.from, caller.detail);
+    if is_meant {
+        collector.keep_for_certain(found.node, caller.edge());
+    }
     if !is_directory {
         collector.keep(found.node, caller.edge());
         // What came along says nothing about what is run, nor do the settings of a virtual
@@ -169,7 +173,8 @@ fn is_base_tool(collector: &Collector<'_>, found: &Resolved, caller: Caller<'_>)
 /// when that was installed. What all share, such as `/etc/passwd`, lists the shells that there are.
 fn is_setting_of_user(collector: &Collector<'_>, node: NodeId) -> bool {
     let tree = collector.tree();
-    collector.is_unpackaged(node) && !is_shared(tree, tree.parent(node))
+    let is_setting = tree.path(node).starts_with(b"etc/");
+    is_setting && collector.is_unpackaged(node) && !is_shared(tree, tree.parent(node))
 }
 
 /// Returns whether a path leads to a program, and stands in a library or program that
