@@ -77,3 +77,35 @@ fn what_was_taken_for_a_directory_is_not_missed() {
         "/usr/bin/machine traced\n/usr/bin/server entrypoint\n/usr/bin/x86_64 package\n"
     );
 }
+
+#[test]
+fn a_directory_of_distributions_that_was_asked_for_stays_though_all_of_them_go() {
+    let site = "usr/lib/python3.11/dist-packages";
+    let image = base()
+        .executable("usr/bin/server", "#!/usr/bin/python3.11\n")
+        .executable(
+            "usr/bin/python3.11",
+            program().data(b"\0PYTHONPATH\0").build(),
+        )
+        .file("usr/lib/python3.11/os.py", "")
+        .file(&format!("{site}/gone/__init__.py"), "")
+        .file(
+            &format!("{site}/gone-1.0.dist-info/METADATA"),
+            "Name: gone\n",
+        )
+        .file(
+            &format!("{site}/gone-1.0.dist-info/RECORD"),
+            "gone/__init__.py,,\ngone-1.0.dist-info/METADATA,,\n",
+        );
+    let asked = |path: &str| ("stat", "found", format!("/{site}{path}"));
+    let accesses = [asked(""), asked("/gone"), asked("/gone-1.0.dist-info")];
+    let accesses = accesses
+        .iter()
+        .map(|(kind, outcome, path)| (*kind, *outcome, path.as_str()));
+    let accesses: Vec<_> = accesses.collect();
+    assert_eq!(
+        kept(&image, &accesses),
+        "/usr/bin/python3.11 interpreter\n/usr/bin/server entrypoint\n\
+         /usr/lib/python3.11/dist-packages traced\n/usr/lib/python3.11/os.py module\n"
+    );
+}

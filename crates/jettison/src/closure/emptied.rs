@@ -55,8 +55,11 @@ fn may_go(collector: &Collector<'_>, directory: NodeId) -> bool {
             let named = reason.detail.trim_end_matches('/');
             tree.absolute(directory) != named.as_bytes()
         }
-        // It was seen or listed.
-        Evidence::Traced => is_of_distributions(collector, directory),
+        // It came up in a list. Where distributions are is asked for by name.
+        Evidence::Traced => {
+            let is_site = [&b"site-packages"[..], b"dist-packages"];
+            !is_site.contains(&tree.name(directory)) && is_of_distributions(collector, directory)
+        }
         _ => false,
     }
 }

@@ -51,7 +51,7 @@ fn config(json: &str, instructions: &[&str]) -> Config {
 }
 
 /// Returns the kept files and links with their reasons, sorted, one on a line;
-/// directories (but empty ones of users) and the loader's chain are left out. `instructions` are those of the layers, as
+/// directories (but empty ones of users and of Python) and the loader's chain are left out. `instructions` are those of the layers, as
 /// far as the history has them; `trace` is what was seen when it ran.
 pub(crate) fn kept(
     layers: Vec<Vec<u8>>,
@@ -80,7 +80,9 @@ pub(crate) fn kept(
     let closure = closure::compute(&input)?;
     // Of directories those that hold nothing: others are there for what they hold.
     let is_full = |node: &NodeId| tree.children(*node).iter().any(|n| closure.graph.keeps(*n));
-    let is_home = |node: &NodeId| tree.path(*node).starts_with(b"home/") && !is_full(node);
+    let places = [&b"home/"[..], b"usr/lib/python3"];
+    let is_place = |node: &NodeId| places.iter().any(|top| tree.path(*node).starts_with(top));
+    let is_home = |node: &NodeId| is_place(node) && !is_full(node);
     let is_shown = |node: &NodeId| !tree.is_directory(*node) || is_home(node);
     let is_file = |node: &NodeId| closure.graph.keeps(*node) && is_shown(node);
     let common = ["/lib64/ld-linux-x86-64.so.2", "/lib/libc.so.6"];
