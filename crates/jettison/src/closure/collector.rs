@@ -218,9 +218,9 @@ impl<'a> Collector<'a> {
             let directories = self.command_directories().into_iter();
             let directories = directories.filter_map(|path| tree.resolve(&path).ok());
             let links = directories.flat_map(|found| tree.children(found.node));
+            let links = links.filter(|link| tree.link_target(*link).is_some());
             let links = links.filter(|link| {
-                let leads_to = tree.link_target(*link).map(|_| tree.absolute(*link));
-                let found = leads_to.and_then(|path| tree.resolve(&path).ok());
+                let found = tree.resolve(&tree.absolute(*link)).ok();
                 let owner = found.and_then(|found| packages.owner(found.node));
                 owner.is_some_and(|owner| self.asked.contains(&owner))
             });
@@ -367,15 +367,15 @@ impl<'a> Collector<'a> {
             (&options.exclude, &self.preserved),
             (&options.overlook, &self.repaired),
         ] {
-            let matching: Vec<NodeId> = match patterns.is_empty() {
-                true => Vec::new(),
-                false => graph.nodes().to_vec(),
-            };
-            for node in matching {
-                if super::matches_any(patterns, &tree.absolute(node)) && !spared.contains(&node) {
-                    graph.drop(node);
-                }
+            if patterns.is_empty() {
+                continue;
             }
+            let kept = graph.nodes().iter().copied();
+            let excluded = kept.filter(|node| {
+                super::matches_any(patterns, &tree.absolute(*node)) && !spared.contains(node)
+            });
+            let excluded: HashSet<NodeId> = excluded.collect();
+            graph.drop_all(&excluded);
         }
         Closure {
             graph,

@@ -137,13 +137,6 @@ impl Graph {
         self.order.retain(|node| !nodes.contains(node));
     }
 
-    /// Drops a file that the user excludes.
-    pub(super) fn drop(&mut self, node: NodeId) {
-        if self.reasons.remove(&node).is_some() {
-            self.order.retain(|kept| *kept != node);
-        }
-    }
-
     /// Returns whether a file is kept.
     pub fn keeps(&self, node: NodeId) -> bool {
         self.reasons.contains_key(&node)

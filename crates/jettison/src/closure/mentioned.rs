@@ -85,11 +85,11 @@ pub(super) fn keep_mentioned(
         return;
     }
     collector.keep_links(&found.links, caller.from, caller.detail);
-    if is_meant {
-        collector.keep_for_certain(found.node, caller.edge());
-    }
     if !is_directory {
-        collector.keep(found.node, caller.edge());
+        match is_meant {
+            true => collector.keep_for_certain(found.node, caller.edge()),
+            false => collector.keep(found.node, caller.edge()),
+        }
         // What came along says nothing about what is run, nor do the settings of a virtual
         // environment, which name what it was made with (PEP 405).
         let runs = caller.from.is_none_or(|from| {

@@ -120,7 +120,7 @@ pub(super) fn examine(
                 .next()
                 .unwrap_or_default();
             if is_command(word) && collector.asked_for(word) {
-                keep(collector, node, word, own.into());
+                keep(collector, node, word, certain_if(own));
             }
             if starts {
                 // A whole line for a shell may name several.
@@ -129,7 +129,7 @@ pub(super) fn examine(
                     let words = words.filter(|word| !word.is_empty());
                     for (at, word) in words.enumerate().filter(|(_, word)| is_command(word)) {
                         let is_program = at == 0 && is_compiled(collector, word);
-                        keep(collector, node, word, is_program.into());
+                        keep(collector, node, word, certain_if(is_program));
                     }
                 }
                 keep_begun(collector, node, literal);
@@ -161,7 +161,7 @@ fn examine_settings(collector: &mut Collector<'_>, node: NodeId, own: bool) -> R
     let words: BTreeSet<&[u8]> = text.split(|b| *b == b'\n').flat_map(values).collect();
     for word in words {
         if is_command(word) && collector.asked_for(word) {
-            keep(collector, node, word, Said::ByItsOwner);
+            keep(collector, node, word, Evidence::ScriptCommand);
         }
     }
     Ok(())
@@ -175,7 +175,7 @@ fn keep_begun(collector: &mut Collector<'_>, node: NodeId, literal: &[u8]) {
         && collector.find_command(literal).is_none();
     if is_begin {
         for name in collector.asked_for_with(literal) {
-            keep(collector, node, &name, Said::Weakly);
+            keep(collector, node, &name, Evidence::Spawn);
         }
     }
 }
@@ -209,37 +209,26 @@ pub(super) fn keep_literal(collector: &mut Collector<'_>, node: NodeId, literal:
     if !may_be || collector.find_command(first).is_none() {
         return;
     }
-    keep(collector, node, first, Said::Weakly);
+    keep(collector, node, first, Evidence::Spawn);
     for word in words.filter(|word| is_command(word)) {
-        keep(collector, node, word, Said::Weakly);
+        keep(collector, node, word, Evidence::Spawn);
     }
 }
 
-/// How much it says that a program is named.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Said {
-    /// The application names what was installed for it, or begins a command line with it.
-    ByItsOwner,
-    Weakly,
-}
-
-impl From<bool> for Said {
-    fn from(by_its_owner: bool) -> Self {
-        match by_its_owner {
-            true => Self::ByItsOwner,
-            false => Self::Weakly,
-        }
+fn certain_if(is_certain: bool) -> Evidence {
+    match is_certain {
+        true => Evidence::ScriptCommand,
+        false => Evidence::Spawn,
     }
 }
 
-fn keep(collector: &mut Collector<'_>, node: NodeId, word: &[u8], said: Said) {
+/// Keeps a program that a file names. For certain, `ScriptCommand`, if the application names what was installed for it or
+/// begins a command line with it.
+fn keep(collector: &mut Collector<'_>, node: NodeId, word: &[u8], evidence: Evidence) {
     let detail = String::from_utf8_lossy(word).into_owned();
     let caller = Caller {
         from: Some(node),
-        evidence: match said {
-            Said::ByItsOwner => Evidence::ScriptCommand,
-            Said::Weakly => Evidence::Spawn,
-        },
+        evidence,
         detail: &detail,
     };
     collector.keep_command(word, caller);

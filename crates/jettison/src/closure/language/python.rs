@@ -18,6 +18,7 @@ mod library;
 mod marker;
 mod modules;
 mod requested;
+mod required;
 mod settle;
 mod site;
 
