@@ -294,6 +294,26 @@ fn a_library_converts_what_it_can_name() {
 }
 
 #[test]
+fn a_program_converts_what_it_can_be_told_if_it_speaks_of_that() {
+    let image = |strings: &[u8]| {
+        let app = program().import("iconv_open").data(strings);
+        base()
+            .executable("usr/bin/app", app.build())
+            .file(
+                "usr/lib/gconv/gconv-modules",
+                "module GBK// INTERNAL GBK 1\n",
+            )
+            .file("usr/lib/gconv/GBK.so", elf::Builder::library().build())
+    };
+    let kept = |strings| kept_by_default(&image(strings), r#"{"Cmd":["app"]}"#);
+    // As the keyword of a file format.
+    assert_eq!(kept(b"\0charset\0UTF-8\0"), "/usr/bin/app entrypoint\n");
+    let all = "/usr/bin/app entrypoint\n/usr/lib/gconv/GBK.so gconv\n/usr/lib/gconv/gconv-modules gconv\n";
+    assert_eq!(kept(b"\0unknown character set\0"), all);
+    assert_eq!(kept(b"\0  --from=CODE  Encoding of the input\0"), all);
+}
+
+#[test]
 fn an_interpreter_stays_with_its_modules() {
     let image = base()
         .executable(

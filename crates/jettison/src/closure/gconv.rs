@@ -1,8 +1,9 @@
 //! Character sets: the modules that iconv(3) of glibc loads.
 //!
 //! All of them together are larger than many programs. A program that calls
-//! iconv_open(3) itself may be told any character set by its user and keeps all;
-//! of a library that does, or a program that came along, those count that it can name: whose name or alias
+//! iconv_open(3) itself and speaks of character sets, in its help or its errors, may be told any by its user
+//! and keeps all. Of one that does not (`tar` writes its headers in UTF-8), of a library, and of a program that
+//! came along, those count that it can name: whose name or alias
 //! (`gconv-modules`, glibc manual "glibc iconv Implementation") is one of its strings.
 
 use std::collections::{BTreeSet, HashMap};
@@ -31,17 +32,36 @@ pub(super) fn is_name(text: &[u8]) -> bool {
     (3..=32).contains(&name.len()) && (name.len() > 3 || !mixed) && text.iter().all(plain)
 }
 
-/// Keeps the modules for what an object that calls iconv_open(3) can name.
+/// What people call a character set, in lower case.
+const TERMS: [&str; 6] = [
+    "charset",
+    "character set",
+    "codeset",
+    "codepage",
+    "code page",
+    "encod",
+];
+
+/// Returns whether a string is prose about character sets. A word alone may be a keyword of a file format.
+pub(super) fn is_about(text: &[u8]) -> bool {
+    text.contains(&b' ') && {
+        let lower = text.to_ascii_lowercase();
+        TERMS
+            .iter()
+            .any(|term| memchr::memmem::find(&lower, term.as_bytes()).is_some())
+    }
+}
+
+/// Keeps the modules for what an object that calls iconv_open(3) can name, or can be told if it `takes_names`.
 pub(super) fn keep(
     collector: &mut Collector<'_>,
     node: NodeId,
     object: &Object,
     names: &BTreeSet<Vec<u8>>,
-    is_shell: bool,
+    takes_names: bool,
 ) {
-    // A shell converts what it writes as `$'\u00e4'` to the character set of the locale.
     let is_program =
-        !is_shell && object.interpreter.is_some() && collector.is_kept_for_certain(node);
+        takes_names && object.interpreter.is_some() && collector.is_kept_for_certain(node);
     for modules in directories(collector) {
         let tree = collector.tree();
         let evidence = Evidence::Gconv;

@@ -57,6 +57,8 @@ pub(super) struct Sayings {
     variables: BTreeSet<Vec<u8>>,
     /// What could be names of character sets, of objects that convert between them.
     charsets: BTreeSet<Vec<u8>>,
+    /// Whether it has prose about those.
+    is_about_charsets: bool,
     /// Languages whose interpreter this is.
     languages: BTreeSet<usize>,
 }
@@ -232,6 +234,7 @@ fn read_sayings(
         if converts && gconv::is_name(text) {
             said.charsets.insert(text.to_vec());
         }
+        said.is_about_charsets |= converts && gconv::is_about(text);
         if let Some(word) = commands.word(text) {
             said.commands.insert(word.to_vec());
             if word.len() < text.len() {
@@ -437,7 +440,13 @@ fn follow(
         }
     }
     if object.imports.contains(b"iconv_open") {
-        gconv::keep(collector, node, object, &said.charsets, said.is_shell);
+        gconv::keep(
+            collector,
+            node,
+            object,
+            &said.charsets,
+            said.is_about_charsets,
+        );
     }
     super::package::library_found(collector, node);
     for language in &said.languages {
