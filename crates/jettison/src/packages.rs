@@ -253,6 +253,18 @@ impl PackageDb {
         self.owners.of_file(node)
     }
 
+    /// Returns the name of what the package of a file was built from, if both are known.
+    pub fn source_of(&self, node: NodeId) -> Option<&str> {
+        let source = &self.package(self.owner(node)?).source.name;
+        Some(source.as_str()).filter(|name| !name.is_empty())
+    }
+
+    /// Returns whether two packages were built from the same source, or are the same.
+    pub fn are_siblings(&self, id: PackageId, other: PackageId) -> bool {
+        let source = &self.package(id).source.name;
+        id == other || !source.is_empty() && *source == self.package(other).source.name
+    }
+
     /// Returns the packages that ship the directory, in ascending order.
     pub fn owners_of_directory(&self, node: NodeId) -> &[PackageId] {
         self.owners.of_directory(node)

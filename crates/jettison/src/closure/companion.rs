@@ -59,12 +59,15 @@ pub(super) fn word_found(
         return;
     };
     let packages = collector.input.packages;
-    let source = |node| Some(packages.package(packages.owner(node)?).source.name.as_str());
     let owner = packages.owner(found.node);
     let is_base = owner.is_some_and(|owner| collector.base.contains(&owner));
-    let is_sibling = owner.is_some() && source(found.node) == caller.from.and_then(source);
+    let callers = caller.from.and_then(|from| packages.owner(from));
+    let is_sibling = match (owner, callers) {
+        (Some(owner), Some(by)) => packages.are_siblings(owner, by),
+        _ => false,
+    };
     // A program of 200 MB knows all words: its package says what it starts.
-    let is_stranger = match (caller.from.and_then(|from| packages.owner(from)), owner) {
+    let is_stranger = match (callers, owner) {
         (Some(by), Some(owner)) => {
             let package = packages.package(owner);
             let is_meant = collector.asked.contains(&owner) && package.name.as_bytes() == name;
@@ -212,14 +215,15 @@ pub(super) fn settle(collector: &mut Collector<'_>) -> Result<(), Error> {
 /// maintenance beside an application that a web server has PHP for.
 fn offer_interpreters(collector: &mut Collector<'_>) {
     let packages = collector.input.packages;
-    let source = |node| Some(packages.package(packages.owner(node)?).source.name.as_str());
     let loaded = collector.graph.nodes().iter();
     let loaded = loaded.filter(|node| collector.loaded.contains(node));
-    let sources: HashSet<&str> = loaded.filter_map(|node| source(*node)).collect();
+    let sources: HashSet<&str> = loaded
+        .filter_map(|node| packages.source_of(*node))
+        .collect();
     for script in &collector.optional {
         let interpreter = script.interpreter;
-        let is_made_of_kept = source(interpreter)
-            .is_some_and(|source| !source.is_empty() && sources.contains(source));
+        let source = packages.source_of(interpreter);
+        let is_made_of_kept = source.is_some_and(|source| sources.contains(source));
         if is_made_of_kept && !collector.graph.keeps(interpreter) {
             let companion = collector.companions.entry(interpreter).or_default();
             companion.edge = Some(Edge {
@@ -240,8 +244,7 @@ fn allowance(collector: &Collector<'_>, companion: NodeId) -> Result<u64, Error>
         .owner(companion)
         .is_some_and(|id| collector.asked.contains(&id));
     let least = if is_asked_for { ASKED_FOR } else { LIMIT };
-    let source = |node| Some(packages.package(packages.owner(node)?).source.name.as_str());
-    let Some(made_from) = source(companion).filter(|name| !name.is_empty()) else {
+    let Some(made_from) = packages.source_of(companion) else {
         return Ok(least);
     };
     let imports = |node, name: &[u8]| -> Result<bool, Error> {
@@ -250,7 +253,7 @@ fn allowance(collector: &Collector<'_>, companion: NodeId) -> Result<u64, Error>
     };
     let mut served = 0;
     for program in collector.reached.keys() {
-        let same = source(*program) == Some(made_from);
+        let same = packages.source_of(*program) == Some(made_from);
         if same && collector.is_kept_for_certain(*program) && imports(*program, b"listen")? {
             served = served.max(tree.size(*program));
         }

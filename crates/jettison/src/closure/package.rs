@@ -105,11 +105,10 @@ pub(super) fn packages_of(collector: &Collector<'_>, program: NodeId) -> Vec<Pac
         }
         found.push(id);
         // Programs of one source are made to work together: a server and the tools that control it.
-        let source = &packages.package(id).source.name;
         let data = packages.dependencies(id).iter().filter(|dependency| {
             let package = packages.package(**dependency);
-            let same = !source.is_empty() && package.source.name == *source;
-            same || matches!(package.architecture.as_str(), "all" | "noarch")
+            let is_data = matches!(package.architecture.as_str(), "all" | "noarch");
+            is_data || packages.are_siblings(id, **dependency)
         });
         pending.extend(data.copied());
         pending.extend(extensions(collector, id));
@@ -122,7 +121,6 @@ pub(super) fn packages_of(collector: &Collector<'_>, program: NodeId) -> Vec<Pac
 /// install them.
 fn extensions(collector: &Collector<'_>, extended: PackageId) -> impl Iterator<Item = PackageId> {
     let (packages, tree) = (collector.input.packages, collector.tree());
-    let source = &packages.package(extended).source.name;
     let adds_to_it = move |node: &NodeId| {
         let directory = tree.parent(*node);
         packages.owners_of_directory(directory).contains(&extended)
@@ -131,8 +129,8 @@ fn extensions(collector: &Collector<'_>, extended: PackageId) -> impl Iterator<I
             && is_wanted(tree, *node)
     };
     let extends = move |id: PackageId, package: &Package| {
-        !source.is_empty()
-            && package.source.name == *source
+        id != extended
+            && packages.are_siblings(id, extended)
             && packages.dependencies(id).contains(&extended)
             && !is_development(package)
             && packages.files(id).iter().any(adds_to_it)

@@ -27,7 +27,7 @@ pub(super) fn keep(collector: &mut Collector<'_>, interpreter: NodeId) {
             // Data is in packages of data, or in others of the same source.
             let package = packages.package(id);
             let is_data = matches!(package.architecture.as_str(), "all" | "noarch");
-            let is_own = package.source.name == packages.package(owner).source.name;
+            let is_own = packages.are_siblings(id, owner);
             if id != owner && (collector.base.contains(&id) || !is_data && !is_own) {
                 continue;
             }

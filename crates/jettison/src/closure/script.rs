@@ -92,14 +92,13 @@ fn may_be_run(collector: &Collector<'_>, node: NodeId) -> bool {
     let reason = collector.graph.reason(node);
     let authored = reason.is_some_and(|edge| edge.evidence == Evidence::Authored);
     let packages = collector.input.packages;
-    let source = |node| Some(packages.package(packages.owner(node)?).source.name.as_str());
     let is_command = || {
-        let made_from = source(node).filter(|name| !name.is_empty());
+        let made_from = packages.source_of(node);
         let mut run = collector.reached.keys();
         super::package::is_program_in_path(collector, node)
             && made_from.is_some()
             && run.any(|program| {
-                collector.is_kept_for_certain(*program) && source(*program) == made_from
+                collector.is_kept_for_certain(*program) && packages.source_of(*program) == made_from
             })
     };
     authored || collector.named_scripts.contains(&node) || is_command()

@@ -108,12 +108,10 @@ fn examine_rotations(collector: &mut Collector<'_>, node: NodeId, text: &[u8]) {
             continue;
         };
         // The settings of a server are often a package of their own.
-        let source = &packages.package(owner).source.name;
-        let siblings = packages.packages().filter(|(id, package)| {
-            *id == owner || !source.is_empty() && package.source.name == *source
-        });
+        let all = packages.packages().map(|(id, _)| id);
+        let siblings = all.filter(|id| packages.are_siblings(*id, owner));
         let mut programs = siblings
-            .flat_map(|(id, _)| packages.files(id))
+            .flat_map(|id| packages.files(id))
             .filter(|file| package::is_program_in_path(collector, **file))
             .peekable();
         let first = programs.peek().copied();
