@@ -117,6 +117,54 @@ fn a_package_that_adds_to_a_kept_one_stays() {
 }
 
 #[test]
+fn what_was_asked_for_adds_to_the_directory_of_a_library() {
+    let layer = base()
+        .executable("usr/bin/app", program().needed("libspell.so.1").build())
+        .file("usr/lib/libspell.so.1", library(8))
+        .file("usr/lib/spell/latin1.cset", "x")
+        .file("usr/lib/spell/en.dict", "x")
+        .symlink("usr/lib/spell/en.words", "/var/lib/spell/en.words")
+        .file("var/lib/spell/en.words", "made when it was installed")
+        .file("usr/lib/spell/de.dict", "x")
+        .file("usr/share/doc/spell-en/README", "x");
+    let packages = [
+        ESSENTIAL,
+        package("app", "", &["/usr/bin/app"]),
+        package(
+            "libspell1",
+            "",
+            &[
+                "/usr/lib/libspell.so.1",
+                "/usr/lib/spell",
+                "/usr/lib/spell/latin1.cset",
+            ],
+        ),
+        package(
+            "spell-en",
+            "",
+            &[
+                "/usr/lib/spell",
+                "/usr/lib/spell/en.dict",
+                "/usr/lib/spell/en.words",
+                "/usr/share/doc/spell-en/README",
+            ],
+        ),
+        package(
+            "spell-de",
+            "",
+            &["/usr/lib/spell", "/usr/lib/spell/de.dict"],
+        ),
+    ];
+    let automatic = ["libspell1", "spell-de"];
+    assert_eq!(
+        kept_of(&[installed(layer, &packages, &automatic)], CONFIG),
+        "/usr/bin/app entrypoint\n/usr/lib/libspell.so.1 needed\n/usr/lib/spell/en.dict package\n\
+         /usr/lib/spell/en.words package\n/usr/lib/spell/latin1.cset package\n\
+         /var/lib/spell/en.words symlink\n"
+    );
+}
+
+#[test]
 fn a_public_library_beside_a_program_stays_if_it_costs_next_to_nothing() {
     let layer = base()
         .executable("usr/bin/app", program().build())

@@ -90,6 +90,7 @@ pub(super) fn program_found(collector: &mut Collector<'_>, program: NodeId) {
     for id in packages_of(collector, program) {
         collector.program_packages.insert(id);
         keep_data(collector, id, program, |_| true);
+        keep_additions(collector, id, program);
     }
 }
 
@@ -157,6 +158,29 @@ pub(super) fn library_found(collector: &mut Collector<'_>, library: NodeId) {
     keep_data(collector, owner, library, |node| {
         !is_shared(tree, tree.parent(node))
     });
+    keep_additions(collector, owner, library);
+}
+
+/// Keeps what packages that somebody installed by name put into the directories that a kept one has to itself: a spelling
+/// library lists its dictionaries, and each is a package of its own.
+fn keep_additions(collector: &mut Collector<'_>, id: PackageId, from: NodeId) {
+    let (packages, tree) = (collector.input.packages, collector.tree());
+    let parents = packages.files(id).iter().map(|node| tree.parent(*node));
+    let directories: BTreeSet<NodeId> = parents.filter(|it| !is_shared(tree, *it)).collect();
+    for node in directories.into_iter().flat_map(|it| tree.children(it)) {
+        let Some(owner) = packages.owner(node).filter(|owner| *owner != id) else {
+            continue;
+        };
+        let is_file = !tree.is_directory(node) && collector.units.of(node).is_none();
+        if is_file && collector.asked.contains(&owner) && is_wanted(tree, node) {
+            let edge = Edge {
+                from: Some(from),
+                evidence: Evidence::Package,
+                detail: packages.package(owner).name.clone(),
+            };
+            collector.keep(node, edge);
+        }
+    }
 }
 
 /// A setting or a script named the directory that a package has to itself: so is the rest of it, such as its state below
