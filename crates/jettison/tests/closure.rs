@@ -314,6 +314,27 @@ fn a_program_converts_what_it_can_be_told_if_it_speaks_of_that() {
 }
 
 #[test]
+fn a_pattern_that_is_said_to_people_names_nothing() {
+    let image = base()
+        .executable(
+            "usr/bin/app",
+            program()
+                .data(b"\0/etc/motd\0/usr/share/app/*.txt\0")
+                .build(),
+        )
+        .file(
+            "etc/motd",
+            "The exact terms are described in\n/usr/share/doc/*/copyright.\n/usr/share/doc/*/copyright\n",
+        )
+        .file("usr/share/doc/x/copyright", "x")
+        .file("usr/share/app/a.txt", "x");
+    assert_eq!(
+        kept_by_default(&image, r#"{"Cmd":["app"]}"#),
+        "/etc/motd path\n/usr/bin/app entrypoint\n/usr/share/app/a.txt path\n"
+    );
+}
+
+#[test]
 fn an_interpreter_stays_with_its_modules() {
     let image = base()
         .executable(

@@ -10,6 +10,7 @@ use super::directories::is_shared;
 use super::own::{keep_application, keep_own};
 use super::wanted::is_wanted;
 use super::{Edge, Evidence};
+use crate::packages::classes::Class;
 
 /// Keeps what a path in a program, script or setting names. A file is kept; of
 /// a directory everything, unless it is shared by all; of a pattern its matches.
@@ -31,12 +32,16 @@ pub(super) fn keep_mentioned(
         collector.keep_links(&found.links, caller.from, caller.detail);
         collector.keep(found.node, caller.edge());
         let pattern = &path[slash + 1..];
-        // `/usr/lib*/*` is said of where things may be.
+        // `/usr/lib*/*` is said of where things may be, `/usr/share/doc/*/copyright` to people.
         let last = pattern.rsplit(|b| *b == b'/').next().unwrap_or_default();
+        let is_anything = last.iter().all(|b| b"*?".contains(b));
         let says_nothing = |node: NodeId| {
+            let for_people = || {
+                let class = Class::of(&tree.path(node));
+                class == Class::License || class.is_documentation()
+            };
             caller.evidence == Evidence::Path
-                && last.iter().all(|b| b"*?".contains(b))
-                && is_shared(tree, tree.parent(node))
+                && (is_anything && is_shared(tree, tree.parent(node)) || for_people())
         };
         let below: Vec<NodeId> = tree
             .walk(found.node)
