@@ -309,6 +309,31 @@ fn plug_ins_stay_for_who_looks_them_up() {
 }
 
 #[test]
+fn plug_ins_of_another_environment_are_not_seen() {
+    let venv = "opt/venv/lib/python3.11/site-packages";
+    let host = "from importlib.metadata import entry_points\nentry_points(group='host.plugins')\n";
+    let points = "[host.plugins]\nx = plug:x\n";
+    let plug = |image, site, name| {
+        let path = format!("{name}-1.0.dist-info/entry_points.txt");
+        distribution(image, site, name, "", &[("plug.py", ""), (&path, points)])
+    };
+    let image = python()
+        .file("app/main.py", "import host\n")
+        .file("app/other.py", "import os\n")
+        .file(
+            "opt/venv/pyvenv.cfg",
+            "include-system-site-packages = false\n",
+        )
+        .symlink("opt/venv/bin/python3", "/usr/bin/python3");
+    let image = distribution(image, venv, "host", "", &[("host.py", host)]);
+    let image = plug(plug(image, venv, "near"), SITE, "far");
+    // The interpreter outside runs as well.
+    let config = r#"{"Cmd":["/opt/venv/bin/python3","/app/main.py"],"WorkingDir":"/app",
+        "Healthcheck":{"Test":["CMD","python3","/app/other.py"]}}"#;
+    assert_eq!(distributions(&image, config), ["host", "near"]);
+}
+
+#[test]
 fn tools_of_development_are_not_kept_by_third_parties() {
     let topic = "Classifier: Topic :: Software Development :: Testing\n";
     let image = application("import a", &[]);
@@ -326,25 +351,22 @@ fn tools_of_development_are_not_kept_by_third_parties() {
 }
 
 #[test]
-fn tools_for_packages_stay_for_who_cannot_do_without() {
+fn tools_for_packages_stay_for_who_requires_them_at_run_time() {
     let topic = "Classifier: Topic :: System :: Archiving :: Packaging\n";
-    for (source, want) in [
-        ("def f():\n  import packer\n", vec!["a", "packer"]),
-        (
-            "def f():\n  try:\n    import packer\n  except ImportError: pass\n",
-            vec!["a"],
-        ),
+    let tried = "def f():\n  try:\n    import packer\n  except ImportError: pass\n";
+    for (source, requires, want) in [
+        // It imports that when it is built.
+        ("def f():\n  import packer\n", "", vec!["a"]),
+        (tried, "", vec!["a"]),
+        (tried, "Requires-Dist: packer\n", vec!["a", "packer"]),
+        ("import pkg_resources\n", "", vec!["a", "packer"]),
     ] {
-        let image = distribution(
-            application("import a", &[]),
-            SITE,
-            "a",
-            "",
-            &[("a.py", source)],
-        );
-        let image = distribution(image, SITE, "packer", topic, &[("packer.py", "")]);
+        let image = application("import a", &[]);
+        let image = distribution(image, SITE, "a", requires, &[("a.py", source)]);
+        let files = [("packer.py", ""), ("pkg_resources/__init__.py", "")];
+        let image = distribution(image, SITE, "packer", topic, &files);
         assert_eq!(distributions(&image, RUN), want, "{source}");
-        // The application may try what it wants.
+        // The application may import what it wants.
         let image = image.file("app/main.py", format!("import a\n{source}"));
         assert_eq!(distributions(&image, RUN), ["a", "packer"], "{source}");
     }

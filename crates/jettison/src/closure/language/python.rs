@@ -47,8 +47,8 @@ pub(in crate::closure) struct State {
     /// How many of the wants were looked at, with which environments.
     done: usize,
     active: BTreeSet<usize>,
-    /// Groups of entry points that somebody looks up.
-    groups: BTreeMap<String, NodeId>,
+    /// Groups of entry points, and from where somebody looks them up.
+    groups: BTreeMap<(String, Place), NodeId>,
     /// Wanted extras of distributions.
     extras: HashMap<UnitId, BTreeSet<String>>,
     /// Units that work by hooks at the start of the interpreter, by what they provide.
@@ -99,7 +99,7 @@ enum How {
 }
 
 /// Where a source is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 enum Place {
     /// In the standard library.
     Library,
@@ -293,7 +293,8 @@ fn follow_literals(
         }
         let python = &mut collector.python;
         if python.index.groups.contains(text) && !GROUPS_OF_PROGRAMS.contains(&text) {
-            python.groups.entry(text.to_owned()).or_insert(node);
+            let key = (text.to_owned(), place);
+            python.groups.entry(key).or_insert(node);
         }
         python.reads_stubs |= text.ends_with(".pyi") && text.len() < 64;
         let mut want = |what| {

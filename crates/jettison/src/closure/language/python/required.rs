@@ -88,6 +88,23 @@ pub(super) fn require(collector: &mut Collector<'_>, unit: UnitId) {
     }
 }
 
+/// Returns whether the distribution that a source is of says that it requires another.
+pub(super) fn requires(collector: &Collector<'_>, source: NodeId, other: UnitId) -> bool {
+    let index = &collector.python.index;
+    let unit = collector.units.of(source);
+    let Some(known) = unit.and_then(|unit| index.distributions.get(&unit)) else {
+        return false;
+    };
+    let named = |name: &String| {
+        let mut names = index.names.iter();
+        names.any(|((_, known), unit)| known == name && *unit == other)
+    };
+    let packages = collector.input.packages;
+    let owner = index.distributions.get(&other).and_then(|it| it.package);
+    known.requires.iter().any(|it| named(&it.name))
+        || (known.package.zip(owner)).is_some_and(|(id, other)| packages.uses(id, other))
+}
+
 /// A package of the system says what its modules need, libraries that they load by name among it.
 fn require_packages(collector: &mut Collector<'_>, package: PackageId, from: NodeId, detail: &str) {
     let packages = collector.input.packages;

@@ -48,16 +48,26 @@ pub(super) fn settle(collector: &mut Collector<'_>) -> Result<bool, Error> {
 
 /// Returns the sites that a source sees.
 pub(super) fn sites(collector: &Collector<'_>, want: &Want) -> Vec<(NodeId, usize)> {
+    sites_of(collector, want.from, want.place)
+}
+
+/// Returns the directories of those.
+fn visible_sites(collector: &Collector<'_>, from: NodeId, place: Place) -> BTreeSet<NodeId> {
+    let sites = sites_of(collector, from, place).into_iter();
+    sites.map(|(site, _)| site).collect()
+}
+
+fn sites_of(collector: &Collector<'_>, from: NodeId, place: Place) -> Vec<(NodeId, usize)> {
     let python = &collector.python;
     let tree = collector.tree();
     let environments = &python.index.environments;
     let active = python.active.iter().map(|number| &environments[*number]);
-    let mut chosen: Vec<&super::index::Environment> = match want.place {
+    let mut chosen: Vec<&super::index::Environment> = match place {
         Place::Site(site) => active.clone().filter(|e| e.sites.contains(&site)).collect(),
         _ => {
             let inside = |e: &&super::index::Environment| {
                 e.virtual_prefix
-                    .is_some_and(|prefix| tree.parent(tree.parent(want.from)) == prefix)
+                    .is_some_and(|prefix| tree.parent(tree.parent(from)) == prefix)
             };
             active.clone().filter(inside).collect()
         }
@@ -212,14 +222,14 @@ fn import(
             found_somewhere |= !found.is_empty();
             let accepts = match how {
                 How::Tries => Accepts::NoTools,
-                How::Imports | How::Names => Accepts::NoDevelopment,
+                _ if top == RESOURCES => Accepts::NoDevelopment,
+                How::Imports | How::Names => Accepts::RequiredTools,
             };
             any |= take(collector, want, &found, &detail, accepts);
         }
     }
     if !found_somewhere && !is_text {
-        let visible: BTreeSet<NodeId> =
-            sites(collector, want).into_iter().map(|(s, _)| s).collect();
+        let visible = visible_sites(collector, want.from, want.place);
         for unit in collector
             .python
             .hooked
@@ -237,12 +247,18 @@ fn import(
     any
 }
 
+/// The module of setuptools that is for run time: "API for discovering and accessing resources" (setuptools
+/// documentation). For years most who imported it did not say so.
+const RESOURCES: &str = "pkg_resources";
+
 /// What an import by a distribution can lead to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Accepts {
     All,
     /// No tools of development: it imports them for its own tests and builds.
     NoDevelopment,
+    /// Of tools for packages only those that it says it requires: it imports others when it is built.
+    RequiredTools,
     /// Nor tools for packages: it does without.
     NoTools,
 }
@@ -270,6 +286,10 @@ fn take(
         let is_refused = known.is_some_and(|known| match accepts {
             Accepts::All => false,
             Accepts::NoDevelopment => known.is_development_tool,
+            Accepts::RequiredTools => {
+                let requires = || required::requires(collector, want.from, unit);
+                known.is_development_tool || known.is_packaging_tool && !requires()
+            }
             Accepts::NoTools => known.is_development_tool || known.is_packaging_tool,
         });
         let is_test = collector.python.index.tests.contains(&unit);
@@ -364,17 +384,18 @@ pub(super) fn active_sites(python: &super::State) -> HashSet<NodeId> {
         .collect()
 }
 
-/// Keeps who provides entry points of groups that are looked up.
+/// Keeps who provides entry points of groups, where those who look them up see them.
 fn provide_groups(collector: &mut Collector<'_>) -> bool {
     let python = &collector.python;
     let active = active_sites(python);
     let mut chosen: Vec<(UnitId, NodeId, String)> = Vec::new();
-    for (unit, distribution) in &python.index.distributions {
-        if !distribution.site.is_some_and(|site| active.contains(&site)) {
-            continue;
-        }
-        for group in distribution.groups.keys() {
-            if let Some(by) = python.groups.get(group) {
+    for ((group, place), by) in &python.groups {
+        let visible = visible_sites(collector, *by, *place);
+        for (unit, distribution) in &python.index.distributions {
+            let site = distribution.site.filter(|site| active.contains(site));
+            if site.is_some_and(|site| visible.contains(&site))
+                && distribution.groups.contains_key(group)
+            {
                 chosen.push((*unit, *by, format!("entry points of `{group}`")));
             }
         }
