@@ -314,6 +314,22 @@ fn a_program_converts_what_it_can_be_told_if_it_speaks_of_that() {
 }
 
 #[test]
+fn fonts_stay_for_who_has_their_library_built_in_or_looks_for_them() {
+    let image = |strings: &[u8]| {
+        base()
+            .executable("usr/bin/app", program().data(strings).build())
+            .file("usr/share/fonts/truetype/a.ttf", "x")
+            .file("usr/share/fonts/truetype/copyright.txt", "x")
+    };
+    let kept = |strings| kept_by_default(&image(strings), r#"{"Cmd":["app"]}"#);
+    assert_eq!(kept(b"\0fonts\0"), "/usr/bin/app entrypoint\n");
+    let all = "/usr/bin/app entrypoint\n/usr/share/fonts/truetype/a.ttf data\n\
+        /usr/share/fonts/truetype/copyright.txt data\n";
+    assert_eq!(kept(b"\0FONTCONFIG_FILE\0"), all);
+    assert_eq!(kept(b"\0/usr/share/fonts/\0"), all);
+}
+
+#[test]
 fn a_pattern_that_is_said_to_people_names_nothing() {
     let image = base()
         .executable(

@@ -581,6 +581,7 @@ fn a_package_stays_whole_without_tests_types_and_documents() {
         ("test/a.js", ""),
         ("build/Release/a.node", "x"),
         ("build/Release/obj.target/a.o", "x"),
+        ("build-tmp-napi-v3/Release/a.node", "x"),
         ("prebuilds/linux-x64/a.node", "x"),
         ("prebuilds/darwin-x64/a.node", "x"),
         ("prebuilds/linux-arm64/a.node", "x"),
@@ -590,7 +591,13 @@ fn a_package_stays_whole_without_tests_types_and_documents() {
         .file("app/package.json", manifest)
         .file("app/server.js", "");
     let image = package(image, "app/node_modules/a", "{}", &files)
+        .executable("usr/bin/python3.9", program().build())
+        .symlink(
+            "app/node_modules/a/build/node_gyp_bins/python3",
+            "/usr/bin/python3.9",
+        )
         .symlink("app/node_modules/.bin/a", "../a/index.js");
+    assert_eq!(kept(&image, SERVE, "usr/bin/python"), [""; 0]);
     let shown: Vec<String> = kept(&image, SERVE, "node_modules")
         .into_iter()
         .map(|path| path.replace("/app/node_modules/", ""))
@@ -693,6 +700,31 @@ fn a_directory_of_packages_may_be_a_link() {
             "/usr/share/nodejs/a/package.json",
             "/usr/share/nodejs/c/node_modules/b/package.json",
         ]
+    );
+}
+
+#[test]
+fn what_the_distribution_has_is_for_who_declares_it() {
+    let image = |manifest: &str| {
+        let image = node()
+            .file("app/package.json", r#"{"dependencies":{"a":"1"}}"#)
+            .file("app/server.js", "require('a')")
+            .file(
+                "var/lib/dpkg/status",
+                "Package: tool\nStatus: install ok installed\nArchitecture: all\nVersion: 1\n\n",
+            )
+            .file(
+                "var/lib/dpkg/info/tool.list",
+                "/usr/share/nodejs/tool/package.json\n",
+            );
+        let check = [("install/check.js", "require('tool')")];
+        let image = package(image, "app/node_modules/a", manifest, &check);
+        package(image, "usr/share/nodejs/tool", "{}", &[])
+    };
+    assert_eq!(kept(&image("{}"), SERVE, "nodejs"), [""; 0]);
+    assert_eq!(
+        kept(&image(r#"{"dependencies":{"tool":"1"}}"#), SERVE, "nodejs"),
+        ["/usr/share/nodejs/tool/package.json"]
     );
 }
 

@@ -3,6 +3,8 @@
 //! Each row of [`FACTS`] says by which imports or which library a fact is
 //! recognised, and what follows, with its source.
 
+use std::collections::BTreeSet;
+
 use layer::NodeId;
 
 use super::collector::Collector;
@@ -24,6 +26,9 @@ struct Row {
     imports: &'static [&'static str],
     /// Any of these libraries, up to `.so`.
     libraries: &'static [&'static str],
+    /// Any of these strings, of who has such a library built in: variables of the environment that it reads, and
+    /// its directories.
+    strings: &'static [&'static str],
     /// Go programs, whose library does the same without imports.
     go: bool,
     evidence: Evidence,
@@ -38,6 +43,7 @@ struct Row {
 const NONE: Row = Row {
     imports: &[],
     libraries: &[],
+    strings: &[],
     go: false,
     evidence: Evidence::Data,
     paths: &[],
@@ -178,6 +184,8 @@ const FACTS: &[Row] = &[
             "libwolfssl",
             "libtls",
         ],
+        // openssl-env(7)
+        strings: &["SSL_CERT_FILE"],
         go: true,
         evidence: Evidence::CaCertificates,
         paths: &[
@@ -215,6 +223,7 @@ const FACTS: &[Row] = &[
     Row {
         imports: &["setupterm", "tgetent", "initscr", "newterm", "del_curterm"],
         libraries: &["libtinfo", "libtinfow", "libncurses", "libncursesw"],
+        strings: &["TERMINFO_DIRS"],
         evidence: Evidence::Data,
         paths: &[
             "/etc/terminfo",
@@ -242,6 +251,7 @@ const FACTS: &[Row] = &[
     // Fonts: fonts-conf(5).
     Row {
         libraries: &["libfontconfig"],
+        strings: &["FONTCONFIG_FILE", "/usr/share/fonts"],
         evidence: Evidence::Data,
         paths: &[
             "/etc/fonts",
@@ -334,8 +344,20 @@ pub(super) fn is_c_library(object: &Object) -> bool {
     .any(|name| soname.starts_with(name))
 }
 
-/// Acts on the facts that an object shows.
-pub(super) fn examine(collector: &mut Collector<'_>, node: NodeId, object: &Object) {
+/// Returns the row of [`FACTS`] that a string shows.
+pub(super) fn of_string(text: &[u8]) -> Option<usize> {
+    FACTS
+        .iter()
+        .position(|row| row.strings.iter().any(|shown| text == shown.as_bytes()))
+}
+
+/// Acts on the facts that an object shows, by the rows that its strings do among others.
+pub(super) fn examine(
+    collector: &mut Collector<'_>,
+    node: NodeId,
+    object: &Object,
+    shown: &BTreeSet<usize>,
+) {
     if is_c_library(object) {
         return;
     }
@@ -351,6 +373,7 @@ pub(super) fn examine(collector: &mut Collector<'_>, node: NodeId, object: &Obje
         .collect();
     for (index, row) in FACTS.iter().enumerate() {
         let applies = row.go && object.go
+            || shown.contains(&index)
             || row
                 .imports
                 .iter()
@@ -362,6 +385,18 @@ pub(super) fn examine(collector: &mut Collector<'_>, node: NodeId, object: &Obje
         if applies && collector.facts.insert(Fact::Row(index)) {
             act(collector, node, row);
         }
+    }
+}
+
+/// A directory that many packages share was named: by whoever looks there itself, if it is of a fact.
+pub(super) fn directory_found(collector: &mut Collector<'_>, directory: NodeId, by: NodeId) {
+    let Some(index) = of_string(&collector.tree().absolute(directory)) else {
+        return;
+    };
+    if let Some(row) = FACTS.get(index)
+        && collector.facts.insert(Fact::Row(index))
+    {
+        act(collector, by, row);
     }
 }
 

@@ -114,6 +114,9 @@ pub(super) fn keep_mentioned(
         }
     } else if is_shared(tree, found.node) {
         collector.keep(found.node, caller.edge());
+        if let Some(from) = caller.from {
+            super::facts::directory_found(collector, found.node, from);
+        }
     } else {
         super::units::mentioned(collector, found.node, caller.from, caller.detail);
         // What a package put there came along; what the user put there is part of the application.

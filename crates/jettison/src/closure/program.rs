@@ -59,6 +59,8 @@ pub(super) struct Sayings {
     charsets: BTreeSet<Vec<u8>>,
     /// Whether it has prose about those.
     is_about_charsets: bool,
+    /// Facts that it shows.
+    facts: BTreeSet<usize>,
     /// Languages whose interpreter this is.
     languages: BTreeSet<usize>,
 }
@@ -231,6 +233,7 @@ fn read_sayings(
             said.variables.insert(text.to_vec());
         }
         said.languages.extend(language::of_variable(text));
+        said.facts.extend(facts::of_string(text));
         if converts && gconv::is_name(text) {
             said.charsets.insert(text.to_vec());
         }
@@ -361,7 +364,7 @@ fn follow(
     object: &Object,
     said: &Sayings,
 ) -> Result<(), Error> {
-    facts::examine(collector, node, object);
+    facts::examine(collector, node, object, &said.facts);
     let root = collector.tree().root();
     for path in &said.places {
         match collector.tree().resolve(path) {

@@ -18,8 +18,8 @@ use super::{Error, Evidence};
 /// Larger files are data, or bundles in which words mean nothing.
 const LARGEST: u64 = 4 << 20;
 
-/// Parts of names of functions that start programs: of Python's os and subprocess, Node's child_process,
-/// Ruby's Kernel and Open3, Perl, PHP, Java's ProcessBuilder and Runtime, Lua, Erlang's `os:cmd`, R.
+/// Parts of names of functions that start programs: of Python's os and subprocess, Node's child_process and zx
+/// (`` $`…` ``), Ruby's Kernel and Open3, Perl, PHP, Java's ProcessBuilder and Runtime, Lua, Erlang's `os:cmd`, R.
 const STARTS: &[&str] = &[
     "exec",
     "spawn",
@@ -41,6 +41,7 @@ const STARTS: &[&str] = &[
     "check_output(",
     "check_call(",
     "call(",
+    "$`",
 ];
 
 /// Endings of files that are source of languages which are interpreted.
@@ -48,6 +49,38 @@ const SOURCE: &[&str] = &[
     ".py", ".js", ".mjs", ".cjs", ".ts", ".rb", ".pl", ".pm", ".php", ".lua", ".r", ".R", ".tcl",
     ".erl", ".exs", ".ru", ".rake", ".groovy",
 ];
+
+/// What a comment begins with that fills a line, in any of these languages.
+const COMMENTS: &[&str] = &["//", "/*", "* ", "# ", "-- "];
+
+/// What a language has between backticks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Backtick {
+    /// Nothing; prose in comments does.
+    Nothing,
+    /// A string.
+    Quotes,
+    /// A line for a shell.
+    Runs,
+}
+
+impl Backtick {
+    /// That of a source, by its ending, or else its `#!` line.
+    fn of(name: &[u8], first: &[u8]) -> Self {
+        let ending = name.rsplit(|b| *b == b'.').next().unwrap_or_default();
+        let line = first.split(|b| *b == b'\n').next().unwrap_or_default();
+        let is_run_by = |program: &str| {
+            line.starts_with(b"#!") && memchr::memmem::find(line, program.as_bytes()).is_some()
+        };
+        match ending {
+            b"js" | b"mjs" | b"cjs" | b"ts" => Self::Quotes,
+            b"rb" | b"ru" | b"rake" | b"pl" | b"pm" | b"php" => Self::Runs,
+            _ if is_run_by("node") => Self::Quotes,
+            _ if is_run_by("python") || !line.starts_with(b"#!") => Self::Nothing,
+            _ => Self::Runs,
+        }
+    }
+}
 
 /// Endings of files of settings and data.
 const SETTINGS: &[&str] = &[
@@ -108,13 +141,15 @@ pub(super) fn examine(
         return Ok(());
     }
     let text = collector.read(node, LARGEST)?;
-    for line in text.split(|b| *b == b'\n').filter(|line| line.len() < 4096) {
+    let backtick = Backtick::of(name, first);
+    let lines = text.split(|b| *b == b'\n');
+    for line in lines.filter(|line| line.len() < 4096 && !is_comment(line)) {
         let starts = own
-            && (line.contains(&b'`')
+            && (backtick == Backtick::Runs && line.contains(&b'`')
                 || STARTS
                     .iter()
                     .any(|part| memchr::memmem::find(line, part.as_bytes()).is_some()));
-        for literal in literals(line) {
+        for literal in literals(line, backtick) {
             let word = literal
                 .split(u8::is_ascii_whitespace)
                 .next()
@@ -123,20 +158,34 @@ pub(super) fn examine(
                 keep(collector, node, word, certain_if(own));
             }
             if starts {
-                // A whole line for a shell may name several.
-                for command in literal.split(|b| b"|&;()$".contains(b)) {
-                    let words = command.split(u8::is_ascii_whitespace);
-                    let words = words.filter(|word| !word.is_empty());
-                    for (at, word) in words.enumerate().filter(|(_, word)| is_command(word)) {
-                        let is_program = at == 0 && is_compiled(collector, word);
-                        keep(collector, node, word, certain_if(is_program));
-                    }
-                }
+                keep_line(collector, node, literal);
                 keep_begun(collector, node, literal);
             }
         }
     }
     Ok(())
+}
+
+/// Keeps the programs of a whole line for a shell, which may be several. Those that begin a command are started for certain;
+/// after a `)` none begins.
+fn keep_line(collector: &mut Collector<'_>, node: NodeId, line: &[u8]) {
+    let mut begins = true;
+    for command in line.split_inclusive(|b| b"|&;()$".contains(b)) {
+        let end = command.last().copied();
+        let words = command.split(|b| b.is_ascii_whitespace() || b"|&;()$".contains(b));
+        let words = words.filter(|word| !word.is_empty());
+        for (at, word) in words.enumerate().filter(|(_, word)| is_command(word)) {
+            let is_program = begins && at == 0 && is_compiled(collector, word);
+            keep(collector, node, word, certain_if(is_program));
+        }
+        begins = end != Some(b')');
+    }
+}
+
+fn is_comment(line: &[u8]) -> bool {
+    let line = line.trim_ascii_start();
+    let mut comments = COMMENTS.iter();
+    comments.any(|begin| line.starts_with(begin.as_bytes()))
 }
 
 /// Returns whether a name is that of a program that is no script. What those start in their turn is known at once.
@@ -246,10 +295,10 @@ fn is_command(word: &[u8]) -> bool {
 
 /// Returns what stands between quotes on a line, and between the brackets of `qx(…)` (perlop, "Quote-Like Operators")
 /// and `%x(…)` (Ruby documentation, "Literals").
-fn literals(line: &[u8]) -> impl Iterator<Item = &[u8]> {
+fn literals(line: &[u8], backtick: Backtick) -> impl Iterator<Item = &[u8]> {
     let mut rest = line;
     std::iter::from_fn(move || {
-        let (start, close) = (0..rest.len()).find_map(|at| opening(&rest[at..], at))?;
+        let (start, close) = (0..rest.len()).find_map(|at| opening(&rest[at..], at, backtick))?;
         let inner = &rest[start..];
         let end = inner.iter().position(|b| *b == close)?;
         rest = &inner[end + 1..];
@@ -258,7 +307,7 @@ fn literals(line: &[u8]) -> impl Iterator<Item = &[u8]> {
 }
 
 /// Returns where the literal begins that a text opens, and what closes it.
-fn opening(text: &[u8], at: usize) -> Option<(usize, u8)> {
+fn opening(text: &[u8], at: usize, backtick: Backtick) -> Option<(usize, u8)> {
     let close = |open: u8| match open {
         b'(' => b')',
         b'[' => b']',
@@ -267,6 +316,7 @@ fn opening(text: &[u8], at: usize) -> Option<(usize, u8)> {
         same => same,
     };
     match text {
+        [b'`', ..] if backtick == Backtick::Nothing => None,
         [quote @ (b'"' | b'\'' | b'`'), ..] => Some((at + 1, *quote)),
         [
             b'q' | b'%',
@@ -284,10 +334,45 @@ mod tests {
 
     #[test]
     fn literals_stand_between_quotes() {
-        let found: Vec<&[u8]> = literals(br#"run(["git", 'status'], `a b`, "open)"#).collect();
+        let found: Vec<&[u8]> =
+            literals(br#"run(["git", 'status'], `a b`, "open)"#, Backtick::Quotes).collect();
         assert_eq!(found, [&b"git"[..], b"status", b"a b"]);
-        let found: Vec<&[u8]> = literals(b"my $me = qx(id -un); %x{date}").collect();
+        let found: Vec<&[u8]> =
+            literals(b"my $me = qx(id -un); %x{date}", Backtick::Runs).collect();
         assert_eq!(found, [&b"id -un"[..], b"date"]);
+        let found: Vec<&[u8]> = literals(b"see `git`, 'a'", Backtick::Nothing).collect();
+        assert_eq!(found, [b"a"]);
+    }
+
+    #[test]
+    fn languages_differ_in_what_backticks_mean() {
+        for (name, first, want) in [
+            ("a.js", "", Backtick::Quotes),
+            ("a.rb", "#!/usr/bin/env ruby\n", Backtick::Runs),
+            ("a.py", "", Backtick::Nothing),
+            ("run", "#!/usr/bin/env node\n", Backtick::Quotes),
+            ("run", "#!/usr/bin/python3\n", Backtick::Nothing),
+            ("run", "#!/bin/sh\n", Backtick::Runs),
+        ] {
+            assert_eq!(
+                Backtick::of(name.as_bytes(), first.as_bytes()),
+                want,
+                "{name}"
+            );
+        }
+    }
+
+    #[test]
+    fn comments_fill_their_line() {
+        for (line, want) in [
+            ("  // `git`", true),
+            (" * `npm install`", true),
+            ("# git", true),
+            ("#git = 'git'", false),
+            ("x = '# git'", false),
+        ] {
+            assert_eq!(is_comment(line.as_bytes()), want, "{line}");
+        }
     }
 
     #[test]

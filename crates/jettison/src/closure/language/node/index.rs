@@ -264,7 +264,8 @@ fn kind(collector: &Collector<'_>, node: NodeId, package: NodeId) -> Kind {
 }
 
 /// Addons for other platforms (node-gyp-build: `prebuilds/PLATFORM-ARCH`), and
-/// what node-gyp leaves of a build (`build/Release/obj.target`).
+/// what node-gyp leaves of a build (`build/Release/obj.target`, and `build/node_gyp_bins` with a link to Python, which it
+/// puts on the path of what it runs), or node-pre-gyp of one for another version of Node-API (`build-tmp-napi-v3`).
 fn is_foreign_build(collector: &Collector<'_>, node: NodeId, package: NodeId) -> bool {
     let tree = collector.tree();
     let (path, top) = (tree.path(node), tree.path(package));
@@ -295,6 +296,8 @@ fn is_foreign_build(collector: &Collector<'_>, node: NodeId, package: NodeId) ->
         }
         [b"build", _, b"obj.target" | b".deps" | b"obj", _, ..] => true,
         [b"build", b"Makefile" | b"config.gypi"] => true,
+        [b"build", b"node_gyp_bins", ..] => true,
+        [first, _, ..] => first.starts_with(b"build-tmp-napi-"),
         _ => false,
     }
 }

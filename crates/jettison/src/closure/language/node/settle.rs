@@ -84,7 +84,10 @@ fn satisfy(collector: &mut Collector<'_>, want: &Want, reached: &Reached) -> Opt
         }
     } else if let Some(package) = collector.units.of(from) {
         let known = collector.node.index.packages.get(&package);
-        if known.is_some_and(|known| known.manifest.development.contains(name)) {
+        let is_declared = |known: &super::index::Package| known.manifest.requires.contains(name);
+        if known.is_some_and(|known| known.manifest.development.contains(name))
+            || is_strangers(collector, from, &found) && !known.is_some_and(is_declared)
+        {
             return Some(false);
         }
     }
@@ -102,6 +105,14 @@ fn came_along(collector: &Collector<'_>, found: &Found) -> bool {
     let manifest = collector.tree().child(found.directory, b"package.json");
     let owner = manifest.and_then(|manifest| packages.owner(manifest));
     owner.is_some_and(|owner| !packages.package(owner).manual)
+}
+
+/// Returns whether a package of the distribution was found by one that is not. What that does not declare is beside it if
+/// it works; of the system's it finds what was installed for others, such as to build it with.
+fn is_strangers(collector: &Collector<'_>, from: NodeId, found: &Found) -> bool {
+    let packages = collector.input.packages;
+    let manifest = collector.tree().child(found.directory, b"package.json");
+    manifest.is_some_and(|it| packages.owner(it).is_some()) && packages.owner(from).is_none()
 }
 
 /// Returns the nearest manifest of the application above a file.
