@@ -486,6 +486,48 @@ fn perl_keeps_the_modules_that_its_sources_speak_of() {
 }
 
 #[test]
+fn tables_of_character_sets_stay_for_perl_that_names_them() {
+    let core = "usr/share/perl/5.36";
+    let modules = [
+        "PerlIO/encoding.pm",
+        "Encode.pm",
+        "Encode/JP.pm",
+        "Encode/Config.pm",
+    ];
+    let list: String = modules
+        .iter()
+        .map(|name| format!("/{core}/{name}\n"))
+        .collect();
+    let image =
+        |source: &str| {
+            base()
+            .executable("usr/bin/perl", program().data(b"\0PERL5LIB\0").build())
+            .file(&format!("{core}/PerlIO/encoding.pm"), "require Encode;")
+            .file(
+                &format!("{core}/Encode.pm"),
+                "use Encode::Config; require \"Encode::$name\";",
+            )
+            .file(&format!("{core}/Encode/Config.pm"), "1;")
+            .file(&format!("{core}/Encode/JP.pm"), "1;")
+            .file("app/main.pl", source)
+            .file(
+                "var/lib/dpkg/status",
+                "Package: perl\nStatus: install ok installed\nArchitecture: amd64\nVersion: 1\n\n",
+            )
+            .file("var/lib/dpkg/info/perl.list", format!("/usr/bin/perl\n{list}"))
+        };
+    let tables = |source: &str| {
+        let kept = kept_by_default(&image(source), r#"{"Cmd":["perl","/app/main.pl"]}"#);
+        assert!(kept.contains("Encode/Config.pm module"), "{kept}");
+        kept.contains("Encode/JP.pm module")
+    };
+    assert!(!tables("print 1;"));
+    assert!(!tables("open $in, '<:encoding(UTF-8)', $name;"));
+    assert!(tables("open $in, '<:encoding(big5)', $name;"));
+    assert!(tables("use Encode;"));
+}
+
+#[test]
 fn ruby_keeps_what_its_sources_require() {
     let package = |name: &str, depends: &str| {
         format!(

@@ -172,6 +172,24 @@ fn the_library_stays_but_for_what_few_need() {
 }
 
 #[test]
+fn modules_stay_that_could_be_run_by_something_else() {
+    let image = application("import cgi, base64", &[])
+        .executable(
+            "usr/lib/python3.11/cgi.py",
+            "#! /usr/local/bin/python\nimport os\n",
+        )
+        .executable(
+            "usr/lib/python3.11/base64.py",
+            "#! /usr/bin/python3.12\nimport os\n",
+        )
+        .executable("usr/bin/python3.12", program().build());
+    let library = kept(&image, RUN, "usr/lib/python3.11/");
+    assert!(library.contains(&"/usr/lib/python3.11/cgi.py".to_owned()));
+    assert!(library.contains(&"/usr/lib/python3.11/base64.py".to_owned()));
+    assert_eq!(kept(&image, RUN, "python3.12"), [""; 0]);
+}
+
+#[test]
 fn a_distribution_stays_whole_without_tests_and_stubs() {
     let files = [
         ("a/__init__.py", "from . import core\n"),

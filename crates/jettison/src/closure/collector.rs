@@ -273,6 +273,10 @@ impl<'a> Collector<'a> {
         let Some(shebang) = crate::script::shebang(&first) else {
             return Script::No;
         };
+        // Debian's cgi.py is for `/usr/local/bin/python`, where it is not.
+        if super::language::is_module(self, node) {
+            return Script::No;
+        }
         let found = self.find_command(&shebang.program());
         found.map_or(Script::Broken, |(_, found)| Script::Of(found.node))
     }

@@ -61,6 +61,13 @@ trait Language: Sync {
             .is_some_and(|language| named::decides(language, collector, node, edge))
     }
 
+    /// Returns whether a file lies where this language finds modules by their names: it is loaded, whatever its first
+    /// line says that it could be run by.
+    fn has_module(&self, collector: &Collector<'_>, node: NodeId) -> bool {
+        self.named()
+            .is_some_and(|language| language.is_module(&collector.tree().path(node)))
+    }
+
     /// Looks again at what was held back, now that more is known.
     fn reconsider(&self, _collector: &mut Collector<'_>) {}
 
@@ -121,6 +128,12 @@ pub(super) fn of_variable(text: &[u8]) -> Option<usize> {
             .iter()
             .any(|name| text == name.as_bytes())
     })
+}
+
+/// Returns whether a file is a module of some language, which others load.
+pub(super) fn is_module(collector: &Collector<'_>, node: NodeId) -> bool {
+    let mut languages = LANGUAGES.iter();
+    languages.any(|language| language.has_module(collector, node))
 }
 
 /// Keeps what the run time of a language needs.

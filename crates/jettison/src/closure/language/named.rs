@@ -20,6 +20,9 @@ const LARGEST: u64 = 4 << 20;
 /// How a module was reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Reach {
+    /// By the interpreter itself, should a program ask for it. What such a module loads by names that are values, or put
+    /// together, it loads for who names it.
+    Implied,
     /// With its package: the parts of the language that it speaks of stay, but other packages only if
     /// its packager says that they are needed.
     Along,
@@ -55,6 +58,8 @@ pub(super) struct Found {
 pub(super) enum How {
     /// By its name.
     Name,
+    /// By its name, which is a value: it may be loaded, or stand in a table.
+    Value,
     /// By the beginning of its name.
     Prefix,
     /// By the name of something that it is a part of.
@@ -183,12 +188,10 @@ fn sources_of(language: &dyn Named, collector: &Collector<'_>, node: NodeId) -> 
 }
 
 fn scan(language: &dyn Named, collector: &mut Collector<'_>, node: NodeId) {
-    let reached = match collector.is_kept_for_certain(node) {
-        true => Reach::Named,
-        false => {
-            let reached = &language.state(collector).reached;
-            reached.get(&node).copied().unwrap_or(Reach::Named)
-        }
+    let reached = language.state(collector).reached.get(&node).copied();
+    let reached = match reached {
+        Some(Reach::Along) if collector.is_kept_for_certain(node) => Reach::Named,
+        known => known.unwrap_or(Reach::Named),
     };
     let found = sources_of(language, collector, node);
     follow(language, collector, node, found, reached);
@@ -206,15 +209,20 @@ pub(super) fn follow(
     for found in found {
         let owner = packages.owner(found.node);
         let is_part = owner.is_none_or(|owner| is_core(language, collector, owner));
-        if reached == Reach::Along && !is_part {
+        let is_passed_over = match reached {
+            Reach::Implied => !is_part || found.how != How::Name,
+            Reach::Along => !is_part,
+            Reach::Named => false,
+        };
+        if is_passed_over {
             continue;
         }
         // Which of the modules of its own package a name that is put together means, is open.
         let is_of_package = owner.is_some() && owner == packages.owner(by);
         let reached = match found.how {
             How::Prefix if is_of_package => Reach::Along,
-            How::Whole => Reach::Along,
-            How::Name | How::Prefix => reached,
+            How::Whole => Reach::Along.min(reached),
+            How::Name | How::Value | How::Prefix => reached,
         };
         reach(language, collector, found.node, by, &found.name, reached);
     }

@@ -111,7 +111,13 @@ impl Language for Perl {
         said.modules
             .extend(IMPLIED.iter().map(|name| name.as_bytes().to_vec()));
         let found = find(collector, interpreter, &said);
-        named::follow(self, collector, interpreter, found, Reach::Named);
+        // What a server that embeds it is told to run, is not in the image.
+        let is_embedded = collector.tree().name(interpreter).starts_with(b"lib");
+        let reached = match is_embedded {
+            true => Reach::Named,
+            false => Reach::Implied,
+        };
+        named::follow(self, collector, interpreter, found, reached);
         for directory in collector.perl.modules.include.clone() {
             keep_own(collector, directory, interpreter);
         }
@@ -260,11 +266,7 @@ fn find(collector: &Collector<'_>, by: NodeId, said: &Mentions) -> Vec<Found> {
     let tree = collector.tree();
     let include = &collector.perl.modules.include;
     let mut found: Vec<Found> = Vec::new();
-    let named = |node: NodeId, name: String| Found {
-        node,
-        name,
-        how: How::Name,
-    };
+    let spoken = |node: NodeId, name: String, how: How| Found { node, name, how };
     let shown = |name: &[u8]| String::from_utf8_lossy(name).into_owned();
     let file = |directory: NodeId, path: &[u8]| {
         let found = tree.resolve_at(directory, path, Lookup::STAT).ok()?;
@@ -277,12 +279,15 @@ fn find(collector: &Collector<'_>, by: NodeId, said: &Mentions) -> Vec<Found> {
             rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(b"::"))
         })
     };
-    for name in said.modules.iter().filter(|name| is_own || !is_tool(name)) {
+    let names = said.modules.iter().map(|name| (name, How::Name));
+    let quoted = said.quoted.difference(&said.modules);
+    let names = names.chain(quoted.map(|name| (name, How::Value)));
+    for (name, how) in names.filter(|(name, _)| is_own || !is_tool(name)) {
         let path = name.split(|b| *b == b':').filter(|part| !part.is_empty());
         let path: Vec<u8> = path.collect::<Vec<_>>().join(&b'/');
         let source = [path.as_slice(), b".pm"].concat();
         for (module, directory) in first_of_each(collector, |directory| file(directory, &source)) {
-            found.push(named(module, shown(name)));
+            found.push(spoken(module, shown(name), how));
             let auto = [b"auto/", path.as_slice()].concat();
             let mut compiled = [directory].into_iter().chain(include.iter().copied());
             if let Some(auto) = compiled.find_map(|directory| file(directory, &auto)) {
@@ -290,7 +295,7 @@ fn find(collector: &Collector<'_>, by: NodeId, said: &Mentions) -> Vec<Found> {
                     .children(auto)
                     .into_iter()
                     .filter(|node| tree.content(*node).is_some());
-                found.extend(files.map(|node| named(node, shown(name))));
+                found.extend(files.map(|node| spoken(node, shown(name), how)));
             }
         }
     }
@@ -319,9 +324,9 @@ fn find(collector: &Collector<'_>, by: NodeId, said: &Mentions) -> Vec<Found> {
             };
             if tree.is_directory(node) {
                 let below = tree.walk(node).filter(|node| tree.content(*node).is_some());
-                found.extend(below.map(|node| named(node, shown(path))));
+                found.extend(below.map(|node| spoken(node, shown(path), How::Value)));
             } else {
-                found.push(named(node, shown(path)));
+                found.push(spoken(node, shown(path), How::Name));
                 if !collector.perl.partial.contains(directory) {
                     break;
                 }

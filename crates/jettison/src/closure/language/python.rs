@@ -154,6 +154,11 @@ impl Language for Python {
         settle::settle(collector)
     }
 
+    fn has_module(&self, collector: &Collector<'_>, node: NodeId) -> bool {
+        collector.tree().name(node).ends_with(b".py")
+            && matches!(place(collector, node), Place::Library | Place::Site(_))
+    }
+
     fn owner(&self) -> Option<Owner> {
         Some(Owner::Python)
     }

@@ -9,8 +9,10 @@ use std::collections::BTreeSet;
 /// What one source speaks of.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Mentions {
-    /// Modules: `Foo::Bar`, and `Foo` where `use`, a quotation mark or `qw` is before it.
+    /// Modules: `Foo::Bar`, and `Foo` in a `use`.
     pub(super) modules: BTreeSet<Vec<u8>>,
+    /// Those that stand in quotation marks or a `qw`: they may be loaded, or stand in a table.
+    pub(super) quoted: BTreeSet<Vec<u8>>,
     /// Beginnings of names that are put together at run time: `Foo::Bar` of `"Foo::Bar::$name"`.
     pub(super) prefixes: BTreeSet<Vec<u8>>,
     /// Paths relative to `@INC` or to the source: `unicore/Name.pl`.
@@ -50,9 +52,25 @@ fn without_comment(line: &[u8]) -> &[u8] {
     }
 }
 
+/// Returns whether a layer of a handle converts to a character set that Encode loads by its name (PerlIO(3),
+/// `:encoding`); that for UTF-8 is a part of it.
+fn names_encoding(line: &[u8]) -> bool {
+    let layer = b"encoding(";
+    memchr::memmem::find_iter(line, layer).any(|at| {
+        let name = line[at + layer.len()..].to_ascii_lowercase();
+        !name.starts_with(b"utf-8") && !name.starts_with(b"utf8")
+    })
+}
+
 impl Mentions {
     fn add_line(&mut self, line: &[u8]) {
+        if names_encoding(line) {
+            self.modules.insert(b"Encode".to_vec());
+        }
         let list = memchr::memmem::find(line, b"qw").map_or(usize::MAX, |at| at + 2);
+        let is_use = [&b"use "[..], b"require ", b"no "]
+            .iter()
+            .any(|word| line.starts_with(word));
         let mut previous: &[u8] = b"";
         let mut at = 0;
         while at < line.len() {
@@ -76,21 +94,19 @@ impl Mentions {
             let token = &line[start..end];
             let before = start.checked_sub(1).map(|b| line[b]);
             let quoted = matches!(before, Some(b'"' | b'\''));
-            self.add_token(token, before, quoted, start >= list, previous);
+            let place = Place {
+                is_use,
+                is_quoted: quoted,
+                is_listed: start >= list,
+            };
+            self.add_token(token, before, place, previous);
             previous = token;
             at = end;
         }
     }
 
-    fn add_token(
-        &mut self,
-        token: &[u8],
-        before: Option<u8>,
-        quoted: bool,
-        in_list: bool,
-        previous: &[u8],
-    ) {
-        let is_path = quoted && token.contains(&b'/')
+    fn add_token(&mut self, token: &[u8], before: Option<u8>, place: Place, previous: &[u8]) {
+        let is_path = place.is_quoted && token.contains(&b'/')
             || [&b".pl"[..], b".pm", b".ph", b".al"]
                 .iter()
                 .any(|ending| token.ends_with(ending));
@@ -104,21 +120,37 @@ impl Mentions {
             .position(|b| b"/.-".contains(b))
             .unwrap_or(token.len());
         let token = &token[..end];
+        let is_value = place.is_quoted || place.is_listed;
+        let modules = match is_value && !place.is_use {
+            true => &mut self.quoted,
+            false => &mut self.modules,
+        };
         if let Some(prefix) = token.strip_suffix(b"::") {
             if !matches!(before, Some(b'%' | b'*' | b'$' | b'@' | b'&')) && is_name(prefix) {
-                self.modules.insert(prefix.to_vec());
+                modules.insert(prefix.to_vec());
                 self.prefixes.insert(prefix.to_vec());
             }
         } else if memchr::memmem::find(token, b"::").is_some() {
             // `Foo::bar()` is a function of `Foo`, `Foo::Bar` a module: both are tried.
-            self.modules.insert(token.to_vec());
+            modules.insert(token.to_vec());
             if let Some(at) = memchr::memmem::rfind(token, b"::") {
-                self.modules.insert(token[..at].to_vec());
+                modules.insert(token[..at].to_vec());
             }
-        } else if [&b"use"[..], b"require", b"no"].contains(&previous) || quoted || in_list {
-            self.modules.insert(token.to_vec());
+        } else if [&b"use"[..], b"require", b"no"].contains(&previous) || is_value {
+            modules.insert(token.to_vec());
         }
     }
+}
+
+/// Where a name stands.
+#[derive(Debug, Clone, Copy)]
+struct Place {
+    /// On a line that loads modules.
+    is_use: bool,
+    /// After a quotation mark.
+    is_quoted: bool,
+    /// After `qw`.
+    is_listed: bool,
 }
 
 fn is_name_byte(byte: u8) -> bool {
@@ -135,7 +167,7 @@ mod tests {
 
     fn shown(text: &str) -> String {
         let found = mentions(text.as_bytes());
-        [&found.modules, &found.prefixes, &found.paths]
+        [&found.modules, &found.quoted, &found.prefixes, &found.paths]
             .map(|names| {
                 let names: Vec<_> = names
                     .iter()
@@ -149,26 +181,30 @@ mod tests {
     #[test]
     fn modules_prefixes_and_paths_are_found() {
         for (source, want) in [
-            ("use strict;", "strict; ; "),
+            ("use strict;", "strict; ; ; "),
             (
                 "use base qw(Exporter Foo::Bar);",
-                "Exporter Foo Foo::Bar base; ; ",
+                "Exporter Foo Foo::Bar base; ; ; ",
             ),
-            ("require Foo::Bar;", "Foo Foo::Bar; ; "),
+            ("require Foo::Bar;", "Foo Foo::Bar; ; ; "),
             (
                 "my $class = \"Foo::Driver::$name\";",
-                "Foo::Driver; Foo::Driver; ",
+                "; Foo::Driver; Foo::Driver; ",
             ),
-            ("%Foo::Bar::", "; ; "),
-            ("load 'JSON';", "JSON; ; "),
-            ("use if $], 'deprecate';", "deprecate if; ; "),
-            ("do \"unicore/Name.pl\";", "; ; unicore/Name.pl"),
-            ("require 'lib.pl';", "; ; lib.pl"),
-            ("# use Foo::Bar", "; ; "),
-            ("use Foo; # or use Bar", "Foo; ; "),
-            ("=head1\nuse Foo::Bar;\n=cut\nuse Foo;", "Foo; ; "),
-            ("use Foo;\n__END__\nuse Bar;", "Foo; ; "),
-            ("Foo::Bar->new", "Foo Foo::Bar; ; "),
+            ("%Foo::Bar::", "; ; ; "),
+            ("load 'JSON';", "; JSON; ; "),
+            ("my %of = (x => 'Foo::Bar');", "; Foo Foo::Bar; ; "),
+            ("use if $], 'deprecate';", "deprecate if; ; ; "),
+            ("do \"unicore/Name.pl\";", "; ; ; unicore/Name.pl"),
+            ("require 'lib.pl';", "; ; ; lib.pl"),
+            ("# use Foo::Bar", "; ; ; "),
+            ("use Foo; # or use Bar", "Foo; ; ; "),
+            ("=head1\nuse Foo::Bar;\n=cut\nuse Foo;", "Foo; ; ; "),
+            ("use Foo;\n__END__\nuse Bar;", "Foo; ; ; "),
+            ("Foo::Bar->new", "Foo Foo::Bar; ; ; "),
+            ("open $in, '<:encoding(UTF-8)', $name;", "; ; ; "),
+            ("open $in, '<:encoding(big5)', $name;", "Encode; ; ; "),
+            ("binmode STDOUT, \":encoding($set)\";", "Encode; ; ; "),
         ] {
             assert_eq!(shown(source), want, "{source}");
         }
