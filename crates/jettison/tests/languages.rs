@@ -327,6 +327,23 @@ fn plug_ins_stay_for_who_looks_them_up() {
 }
 
 #[test]
+fn a_plug_in_in_c_imports_what_it_names() {
+    let plug_in = |imports: &str| {
+        let image = application("import os", &["loop", "idle"])
+            .executable("usr/bin/server", program().data(b"\0plugin.so\0").build());
+        let plug_in = testkit::elf::Builder::library()
+            .import(imports)
+            .data(b"\0loop.patch\0idle hours\0")
+            .build();
+        image.file("usr/lib/plugin.so", plug_in)
+    };
+    let config = r#"{"Entrypoint":["server"],"Cmd":["python3","/app/main.py"]}"#;
+    let image = plug_in("PyImport_ImportModule");
+    assert_eq!(distributions(&image, config), ["loop"]);
+    assert_eq!(distributions(&plug_in("PyLong_FromLong"), config), [""; 0]);
+}
+
+#[test]
 fn plug_ins_of_another_environment_are_not_seen() {
     let venv = "opt/venv/lib/python3.11/site-packages";
     let host = "from importlib.metadata import entry_points\nentry_points(group='host.plugins')\n";

@@ -411,7 +411,7 @@ esac
 commands: /usr/sbin/appd killproc start-stop-daemon
 words: --exec --quiet --start -p -r /bin /etc/default/appd /etc/init.d/appd \
 /lib/lsb/init-functions /run/appd.pid /sbin /sbin:/bin:/usr/sbin:/usr/bin /usr/bin /usr/sbin \
-/usr/sbin/appd \"Usage: /etc/init.d/appd {start|stop}\" ] appd start stop
+/usr/sbin/appd \"Usage: /etc/init.d/appd {start|stop}\" ] appd
 sources: /etc/default/appd /lib/lsb/init-functions
 path: /sbin:/bin:/usr/sbin:/usr/bin
 ";
@@ -592,5 +592,15 @@ fn scripts_of_this_host_are_parsed() {
         failed.len() * 20 <= scripts,
         "{} of {scripts}: {failed:#?}",
         failed.len()
+    );
+}
+
+#[test]
+fn what_a_case_compares_with_may_be_run_where_a_value_is() {
+    let of = |end: &str| sh(&format!("case $1 in convert) sox x;; esac\n{end}"));
+    assert_eq!(of("play \"$@\""), "commands: play sox\nwords: x\n");
+    assert_eq!(
+        of("exec \"$@\""),
+        "commands: sox\nwords: convert x\ndynamic\n"
     );
 }

@@ -159,3 +159,36 @@ fn settings_of_the_application_name_what_was_asked_for() {
         "/app/package.json application\n/app/run entrypoint\n"
     );
 }
+
+#[test]
+fn a_source_of_a_package_names_what_was_asked_for_and_its_packager_suggests() {
+    let image = |suggests: &str, asked: bool| {
+        let checker =
+            "Package: checker\nStatus: install ok installed\nArchitecture: all\nVersion: 1\n\n";
+        let automatic = match asked {
+            true => "",
+            false => "Package: checker\nArchitecture: all\nAuto-Installed: 1\n\n",
+        };
+        tools()
+            .executable("usr/bin/run", program().build())
+            .executable(
+                "usr/bin/app",
+                "#!/usr/bin/run\n# 'checker'\nfind_program('checker');\n",
+            )
+            .executable(
+                "usr/bin/checker",
+                program().data("x".repeat(4 << 20)).build(),
+            )
+            .file(
+                "var/lib/dpkg/status",
+                format!("{STATUS}{suggests}\n{checker}"),
+            )
+            .file("var/lib/apt/extended_states", automatic)
+            .file("var/lib/dpkg/info/app.list", "/usr/bin/app\n")
+            .file("var/lib/dpkg/info/checker.list", "/usr/bin/checker\n")
+    };
+    let stays = |image: &Builder| kept(image, r#"{"Cmd":["app"]}"#).contains("/usr/bin/checker ");
+    assert!(stays(&image("Suggests: checker\n", true)));
+    assert!(!stays(&image("Suggests: checker\n", false)));
+    assert!(!stays(&image("", true)));
+}

@@ -343,6 +343,8 @@ impl<'a> Collector<'a> {
                         super::text::examine_own(self, node)?;
                     }
                     super::spoken::examine(self, node, &first, own)?;
+                } else {
+                    super::spoken::examine_packaged(self, node, &first)?;
                 }
                 if super::language::examine(self, node, &first)? {
                     Ok(())

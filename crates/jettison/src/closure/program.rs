@@ -59,6 +59,8 @@ pub(super) struct Sayings {
     charsets: BTreeSet<Vec<u8>>,
     /// Whether it has prose about those.
     is_about_charsets: bool,
+    /// Modules of Python that it imports.
+    modules: BTreeSet<String>,
     /// Facts that it shows.
     facts: BTreeSet<usize>,
     /// Languages whose interpreter this is.
@@ -215,6 +217,7 @@ fn read_sayings(
     let is_libc = facts::is_c_library(object);
     let starts = commands::starts(object);
     let converts = !is_libc && object.imports.contains(b"iconv_open");
+    let imports = language::python::imports(collector, node, object);
     let outcome = strings::terminated(file, &object.data, |text| {
         if text.len() > LONGEST {
             return;
@@ -234,6 +237,10 @@ fn read_sayings(
         }
         said.languages.extend(language::of_variable(text));
         said.facts.extend(facts::of_string(text));
+        if imports {
+            said.modules
+                .extend(language::python::module(collector, text).map(str::to_owned));
+        }
         if converts && gconv::is_name(text) {
             said.charsets.insert(text.to_vec());
         }
@@ -450,6 +457,9 @@ fn follow(
             &said.charsets,
             said.is_about_charsets,
         );
+    }
+    for module in &said.modules {
+        language::python::wanted_by(collector, node, module);
     }
     super::package::library_found(collector, node);
     for language in &said.languages {

@@ -14,6 +14,7 @@ use super::collector::{Collector, Script};
 use super::command::Caller;
 use super::directories::is_shared;
 use super::{Error, Evidence};
+use crate::packages::PackageId;
 
 /// Larger files are data, or bundles in which words mean nothing.
 const LARGEST: u64 = 4 << 20;
@@ -161,6 +162,46 @@ pub(super) fn examine(
                 keep_line(collector, node, literal);
                 keep_begun(collector, node, literal);
             }
+        }
+    }
+    Ok(())
+}
+
+/// Keeps the programs that a source of a package names, if somebody installed them by name and its packager says that it
+/// uses them: a filter of mail has `pyzor` checked for, which it suggests.
+pub(super) fn examine_packaged(
+    collector: &mut Collector<'_>,
+    node: NodeId,
+    first: &[u8],
+) -> Result<(), Error> {
+    let (tree, packages) = (collector.tree(), collector.input.packages);
+    let Some(owner) = packages.owner(node) else {
+        return Ok(());
+    };
+    let used = collector.asked.iter().copied();
+    let used: Vec<PackageId> = used.filter(|id| packages.uses(owner, *id)).collect();
+    let name = tree.name(node);
+    let is_source =
+        SOURCE.iter().any(|it| name.ends_with(it.as_bytes())) || first.starts_with(b"#!");
+    if used.is_empty() || !is_source || tree.size(node) > LARGEST {
+        return Ok(());
+    }
+    let text = collector.read(node, LARGEST)?;
+    let backtick = Backtick::of(name, first);
+    let lines = text.split(|b| *b == b'\n');
+    let literals = lines
+        .filter(|line| line.len() < 4096 && !is_comment(line))
+        .flat_map(|line| literals(line, backtick));
+    let words: BTreeSet<&[u8]> = literals.filter(|word| is_command(word)).collect();
+    for word in words {
+        let Some((_, found)) = collector.find_command(word) else {
+            continue;
+        };
+        if packages
+            .owner(found.node)
+            .is_some_and(|id| used.contains(&id))
+        {
+            keep(collector, node, word, Evidence::ScriptCommand);
         }
     }
     Ok(())

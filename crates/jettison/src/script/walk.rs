@@ -85,11 +85,16 @@ struct Found {
     ends: BTreeSet<String>,
     globs: BTreeSet<String>,
     assigned_path: BTreeSet<String>,
+    /// Words that `case` compares with. They are names of programs where one is run whose name is a value.
+    patterns: BTreeSet<String>,
     dynamic: bool,
 }
 
 impl Found {
-    fn encode(self, encoding: Encoding) -> ScriptFacts {
+    fn encode(mut self, encoding: Encoding) -> ScriptFacts {
+        if self.dynamic {
+            self.words.append(&mut self.patterns);
+        }
         let encode = |set: BTreeSet<String>| set.iter().map(|text| encoding.encode(text)).collect();
         ScriptFacts {
             commands: encode(self.commands),
@@ -198,8 +203,13 @@ impl Walker {
                 for case in &clause.cases {
                     for pattern in &case.patterns {
                         for value in self.expand(&pattern.value) {
-                            if !value.pattern {
+                            if value.pattern {
+                                continue;
+                            }
+                            if value.open || value.split || value.text.contains('/') {
                                 self.mention(&value);
+                            } else {
+                                self.found.patterns.insert(value.text);
                             }
                         }
                     }

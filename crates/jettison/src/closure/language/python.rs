@@ -30,6 +30,7 @@ use super::{Language, application};
 use crate::closure::collector::{Collector, Script};
 use crate::closure::units::{Owner, UnitId};
 use crate::closure::{Error, Evidence, facts};
+use crate::elf::Object;
 use crate::source::{self, python as source_python};
 use index::Index;
 
@@ -62,6 +63,42 @@ pub(in crate::closure) fn is_installed(collector: &Collector<'_>, node: NodeId) 
     let distributions = &collector.python.index.distributions;
     let unit = collector.units.of(node);
     unit.is_some_and(|unit| distributions.contains_key(&unit))
+}
+
+/// Functions of C that import a module by its name (Python/C API, "Importing Modules").
+const IMPORTS: &[&str] = &["PyImport_ImportModule", "PyImport_Import"];
+
+/// Returns whether an object has Python import what its strings name, and is not of a distribution, which says itself what
+/// it requires: a plug-in of a server.
+pub(in crate::closure) fn imports(
+    collector: &Collector<'_>,
+    node: NodeId,
+    object: &Object,
+) -> bool {
+    let calls = |name: &&str| object.imports.contains(name.as_bytes());
+    IMPORTS.iter().any(calls) && collector.units.of(node).is_none()
+}
+
+/// Returns the installed module that a string names, if it does.
+pub(in crate::closure) fn module<'t>(collector: &Collector<'_>, text: &'t [u8]) -> Option<&'t str> {
+    let text = std::str::from_utf8(text).ok()?;
+    let top = text.split('.').next()?;
+    let is_module = is_dotted_name(text) && collector.python.index.tops.contains(top);
+    is_module.then_some(text)
+}
+
+/// Notes that a program or library imports a module.
+pub(in crate::closure) fn wanted_by(collector: &mut Collector<'_>, from: NodeId, module: &str) {
+    collector.python.wants.push(Want {
+        from,
+        place: Place::System,
+        what: What::Module {
+            base: None,
+            module: module.to_owned(),
+            names: Vec::new(),
+            how: How::Imports,
+        },
+    });
 }
 
 /// Something that a source asks for.
