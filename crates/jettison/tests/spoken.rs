@@ -189,6 +189,7 @@ fn a_source_of_a_package_names_what_was_asked_for_and_its_packager_suggests() {
     };
     let stays = |image: &Builder| kept(image, r#"{"Cmd":["app"]}"#).contains("/usr/bin/checker ");
     assert!(stays(&image("Suggests: checker\n", true)));
+    assert!(!stays(&image("Source: checker\nSuggests: checker\n", true)));
     assert!(!stays(&image("Suggests: checker\n", false)));
     assert!(!stays(&image("", true)));
 }

@@ -179,7 +179,8 @@ pub(super) fn examine_packaged(
         return Ok(());
     };
     let used = collector.asked.iter().copied();
-    let used: Vec<PackageId> = used.filter(|id| packages.uses(owner, *id)).collect();
+    let used = used.filter(|id| packages.uses(owner, *id) && !packages.are_siblings(owner, *id));
+    let used: Vec<PackageId> = used.collect();
     let name = tree.name(node);
     let is_source =
         SOURCE.iter().any(|it| name.ends_with(it.as_bytes())) || first.starts_with(b"#!");
@@ -217,7 +218,12 @@ fn keep_line(collector: &mut Collector<'_>, node: NodeId, line: &[u8]) {
         let words = words.filter(|word| !word.is_empty());
         for (at, word) in words.enumerate().filter(|(_, word)| is_command(word)) {
             let is_program = begins && at == 0 && is_compiled(collector, word);
-            keep(collector, node, word, certain_if(is_program));
+            // What compiles is called by words that mean other things: SQL has an `as`.
+            let found = collector.find_command(word);
+            let develops = |node| super::package::is_for_development(collector, node);
+            if is_program || !found.is_some_and(|(_, found)| develops(found.node)) {
+                keep(collector, node, word, certain_if(is_program));
+            }
         }
         begins = end != Some(b')');
     }

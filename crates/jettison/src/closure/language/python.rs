@@ -65,18 +65,15 @@ pub(in crate::closure) fn is_installed(collector: &Collector<'_>, node: NodeId) 
     unit.is_some_and(|unit| distributions.contains_key(&unit))
 }
 
-/// Functions of C that import a module by its name (Python/C API, "Importing Modules").
-const IMPORTS: &[&str] = &["PyImport_ImportModule", "PyImport_Import"];
-
-/// Returns whether an object has Python import what its strings name, and is not of a distribution, which says itself what
-/// it requires: a plug-in of a server.
+/// Returns whether an object has to do with Python (Python/C API: "all user visible names" begin with `Py`), and is not of
+/// a distribution, which says itself what it requires: a plug-in of a server, which has what its strings name imported.
 pub(in crate::closure) fn imports(
     collector: &Collector<'_>,
     node: NodeId,
     object: &Object,
 ) -> bool {
-    let calls = |name: &&str| object.imports.contains(name.as_bytes());
-    IMPORTS.iter().any(calls) && collector.units.of(node).is_none()
+    let mut names = object.imports.iter();
+    names.any(|name| name.starts_with(b"Py")) && collector.units.of(node).is_none()
 }
 
 /// Returns the installed module that a string names, if it does.
