@@ -229,7 +229,7 @@ pub(super) fn follow(
 }
 
 /// Whether a package is part of the language itself.
-fn is_core(language: &dyn Named, collector: &Collector<'_>, package: PackageId) -> bool {
+pub(super) fn is_core(language: &dyn Named, collector: &Collector<'_>, package: PackageId) -> bool {
     let source = &collector.input.packages.package(package).source.name;
     collector.base.contains(&package) || language.state(collector).core.contains(source)
 }

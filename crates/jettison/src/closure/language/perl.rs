@@ -85,6 +85,15 @@ const TOOLS: &[&str] = &[
     "perl5db",
 ];
 
+/// What loads tables of character sets by the names of those, a third of Perl's library. Modules of Perl itself have it
+/// for UTF-8; who else names it, or a layer of handles, has other character sets (Encode::Supported(3perl)).
+const ENCODE: &[u8] = b"Encode";
+
+fn is_of_encode(module: &[u8]) -> bool {
+    let rest = module.strip_prefix(ENCODE);
+    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(b"::"))
+}
+
 /// What is known of the Perl of an image.
 #[derive(Default)]
 pub(in crate::closure) struct State {
@@ -279,8 +288,13 @@ fn find(collector: &Collector<'_>, by: NodeId, said: &Mentions) -> Vec<Found> {
             rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(b"::"))
         })
     };
+    let owner = collector.input.packages.owner(by);
+    let is_core = owner.is_some_and(|owner| named::is_core(&Perl, collector, owner));
+    let names_tables = !is_core && said.modules.iter().any(|name| is_of_encode(name));
+    let tables = names_tables.then(|| ENCODE.to_vec());
     let names = said.modules.iter().map(|name| (name, How::Name));
     let quoted = said.quoted.difference(&said.modules);
+    let quoted = quoted.filter(|name| !is_core || !is_of_encode(name));
     let names = names.chain(quoted.map(|name| (name, How::Value)));
     for (name, how) in names.filter(|(name, _)| is_own || !is_tool(name)) {
         let path = name.split(|b| *b == b':').filter(|part| !part.is_empty());
@@ -299,7 +313,12 @@ fn find(collector: &Collector<'_>, by: NodeId, said: &Mentions) -> Vec<Found> {
             }
         }
     }
-    for prefix in said.prefixes.iter().filter(|name| is_own || !is_tool(name)) {
+    let prefixes = said.prefixes.iter();
+    let prefixes = prefixes.filter(|name| !is_core || !is_of_encode(name));
+    for prefix in prefixes
+        .chain(&tables)
+        .filter(|name| is_own || !is_tool(name))
+    {
         let path = prefix.split(|b| *b == b':').filter(|part| !part.is_empty());
         let path: Vec<u8> = path.collect::<Vec<_>>().join(&b'/');
         for directory in include
