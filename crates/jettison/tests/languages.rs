@@ -652,6 +652,21 @@ fn a_package_stays_whole_without_tests_types_and_documents() {
 }
 
 #[test]
+fn a_shell_stays_for_who_runs_lines_by_it() {
+    let image = |source: &str| {
+        let image = node()
+            .file("app/package.json", r#"{"dependencies":{"a":"1"}}"#)
+            .file("app/server.js", "require('a')");
+        package(image, "app/node_modules/a", "{}", &[("index.js", source)])
+    };
+    let runs = "const { spawn } = require('child_process');\nconst shell = windows ? 'cmd' : 'sh';\n\
+                module.exports = line => spawn(shell, ['-c', line]);\n";
+    assert_eq!(kept(&image(runs), SERVE, "bin/sh"), ["/bin/sh"]);
+    let mentions = "module.exports = { shell: 'sh' };\n";
+    assert_eq!(kept(&image(mentions), SERVE, "bin/sh"), [""; 0]);
+}
+
+#[test]
 fn scripts_of_a_manifest_are_run_by_their_name() {
     let manifest = r#"{"scripts":{"start":"runner server.js","test":"checker"}}"#;
     let image = node()

@@ -204,7 +204,9 @@ fn follow(
             }
             continue;
         }
-        if found.first && COMMANDS.contains(&callee) && said.starts_programs {
+        let is_started = found.first && COMMANDS.contains(&callee) && said.starts_programs;
+        // Package managers say by which shell they run scripts, and start that further down.
+        if is_started || text == "sh" && imports_child_process(said) {
             application::keep_command(collector, node, text, ours);
         }
         if text.len() < 64 {
@@ -243,6 +245,11 @@ fn follow(
     } else {
         settle::select_tests(collector, node, &links);
     }
+}
+
+fn imports_child_process(said: &javascript::Source) -> bool {
+    let mut imports = said.imports.iter();
+    imports.any(|name| name.strip_prefix("node:").unwrap_or(name) == "child_process")
 }
 
 /// Functions of `child_process` and of `execa` and its kin that start a program.
