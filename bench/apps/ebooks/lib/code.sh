@@ -1,0 +1,1 @@
+run() { rougify highlight -l "$1" -f "${2:-html}" "$3"; }
