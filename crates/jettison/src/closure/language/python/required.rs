@@ -102,7 +102,8 @@ pub(super) fn requires(collector: &Collector<'_>, source: NodeId, other: UnitId)
     let packages = collector.input.packages;
     let owner = index.distributions.get(&other).and_then(|it| it.package);
     known.requires.iter().any(|it| named(&it.name))
-        || (known.package.zip(owner)).is_some_and(|(id, other)| packages.uses(id, other))
+        || (known.package.zip(owner))
+            .is_some_and(|(id, other)| packages.dependencies(id).contains(&other))
 }
 
 /// A package of the system says what its modules need, libraries that they load by name among it.
