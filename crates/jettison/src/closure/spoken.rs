@@ -178,17 +178,21 @@ pub(super) fn examine_packaged(
     let Some(owner) = packages.owner(node) else {
         return Ok(());
     };
+    let name = tree.name(node);
+    let backtick = Backtick::of(name, first);
+    let is_source =
+        SOURCE.iter().any(|it| name.ends_with(it.as_bytes())) || first.starts_with(b"#!");
+    // JavaScript comes in tens of thousands of files, and its packages hold what they use.
+    if !is_source || backtick == Backtick::Quotes || tree.size(node) > LARGEST {
+        return Ok(());
+    }
     let used = collector.asked.iter().copied();
     let used = used.filter(|id| packages.uses(owner, *id) && !packages.are_siblings(owner, *id));
     let used: Vec<PackageId> = used.collect();
-    let name = tree.name(node);
-    let is_source =
-        SOURCE.iter().any(|it| name.ends_with(it.as_bytes())) || first.starts_with(b"#!");
-    if used.is_empty() || !is_source || tree.size(node) > LARGEST {
+    if used.is_empty() {
         return Ok(());
     }
     let text = collector.read(node, LARGEST)?;
-    let backtick = Backtick::of(name, first);
     let lines = text.split(|b| *b == b'\n');
     let literals = lines
         .filter(|line| line.len() < 4096 && !is_comment(line))
