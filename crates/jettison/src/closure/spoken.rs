@@ -130,21 +130,16 @@ pub(super) fn examine(
 ) -> Result<(), Error> {
     let tree = collector.tree();
     let name = tree.name(node);
-    let ends = |endings: &[&str]| {
-        let mut endings = endings.iter();
-        endings.any(|ending| name.ends_with(ending.as_bytes()))
-    };
-    if ends(SETTINGS) {
+    let mut settings = SETTINGS.iter();
+    if settings.any(|ending| name.ends_with(ending.as_bytes())) {
         return examine_settings(collector, node, own);
     }
-    let is_source = ends(SOURCE) || first.starts_with(b"#!");
-    if !is_source || tree.size(node) > LARGEST {
+    if !is_source(name, first) || tree.size(node) > LARGEST {
         return Ok(());
     }
     let text = collector.read(node, LARGEST)?;
     let backtick = Backtick::of(name, first);
-    let lines = text.split(|b| *b == b'\n');
-    for line in lines.filter(|line| line.len() < 4096 && !is_comment(line)) {
+    for line in code(&text) {
         let starts = own
             && (backtick == Backtick::Runs && line.contains(&b'`')
                 || STARTS
@@ -180,10 +175,9 @@ pub(super) fn examine_packaged(
     };
     let name = tree.name(node);
     let backtick = Backtick::of(name, first);
-    let is_source =
-        SOURCE.iter().any(|it| name.ends_with(it.as_bytes())) || first.starts_with(b"#!");
     // JavaScript comes in tens of thousands of files, and its packages hold what they use.
-    if !is_source || backtick == Backtick::Quotes || tree.size(node) > LARGEST {
+    let is_searched = is_source(name, first) && backtick != Backtick::Quotes;
+    if !is_searched || tree.size(node) > LARGEST {
         return Ok(());
     }
     let used = collector.asked.iter().copied();
@@ -193,10 +187,7 @@ pub(super) fn examine_packaged(
         return Ok(());
     }
     let text = collector.read(node, LARGEST)?;
-    let lines = text.split(|b| *b == b'\n');
-    let literals = lines
-        .filter(|line| line.len() < 4096 && !is_comment(line))
-        .flat_map(|line| literals(line, backtick));
+    let literals = code(&text).flat_map(|line| literals(line, backtick));
     let words: BTreeSet<&[u8]> = literals.filter(|word| is_command(word)).collect();
     for word in words {
         let Some((_, found)) = collector.find_command(word) else {
@@ -231,6 +222,17 @@ fn keep_line(collector: &mut Collector<'_>, node: NodeId, line: &[u8]) {
         }
         begins = end != Some(b')');
     }
+}
+
+fn is_source(name: &[u8], first: &[u8]) -> bool {
+    let mut endings = SOURCE.iter();
+    endings.any(|ending| name.ends_with(ending.as_bytes())) || first.starts_with(b"#!")
+}
+
+/// Returns the lines of a source that are no comments, and none of a bundle, in which words mean nothing.
+fn code(text: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let lines = text.split(|b| *b == b'\n');
+    lines.filter(|line| line.len() < 4096 && !is_comment(line))
 }
 
 fn is_comment(line: &[u8]) -> bool {
