@@ -36,6 +36,9 @@ struct Known {
     /// Its directory in `/proc`. Looking names up there takes half the time that it takes from `/`; and it is of
     /// no use any more when the thread has ended, even if another has its number.
     directory: OwnedFd,
+    /// The directory of its descriptors, from the first time that one is asked about: for most programs that
+    /// ask so, such as those that walk through trees, it is not the last time.
+    descriptors: Option<OwnedFd>,
     executable: Vec<u8>,
     /// When that was read.
     read: Option<u32>,
@@ -59,22 +62,14 @@ impl Tracees {
         link: Link,
         into: &mut Vec<u8>,
     ) -> Result<(), Errno> {
-        let mut read = |directory: &OwnedFd| match link {
-            Link::Root => read_link(directory, c"root", into),
-            Link::Directory => read_link(directory, c"cwd", into),
-            Link::Executable => read_link(directory, c"exe", into),
-            Link::Descriptor(number) => with_path(format_args!("fd/{number}"), |path| {
-                read_link(directory, path, into)
-            }),
-        };
         let at = self.position(thread)?;
-        let known = self.known.get(at).ok_or(Errno::SRCH)?;
-        let result = match read(&known.directory) {
+        let known = self.known.get_mut(at).ok_or(Errno::SRCH)?;
+        let result = match known.link(link, into) {
             // The one that is known has ended.
             Err(Errno::SRCH | Errno::NOENT) => {
                 self.known.remove(at);
                 let at = self.position(thread)?;
-                read(&self.known.get(at).ok_or(Errno::SRCH)?.directory)
+                self.known.get_mut(at).ok_or(Errno::SRCH)?.link(link, into)
             }
             other => other,
         };
@@ -137,6 +132,7 @@ impl Tracees {
         let known = Known {
             thread,
             directory,
+            descriptors: None,
             executable: Vec::new(),
             read: None,
         };
@@ -150,6 +146,32 @@ impl Tracees {
             *place = known;
         }
         Ok(at)
+    }
+}
+
+impl Known {
+    /// Reads where a link points.
+    fn link(&mut self, link: Link, into: &mut Vec<u8>) -> Result<(), Errno> {
+        let name = match link {
+            Link::Root => c"root",
+            Link::Directory => c"cwd",
+            Link::Executable => c"exe",
+            Link::Descriptor(number) => {
+                let descriptors = self.descriptors()?;
+                return with_path(format_args!("{number}"), |name| {
+                    read_link(descriptors, name, into)
+                });
+            }
+        };
+        read_link(&self.directory, name, into)
+    }
+
+    fn descriptors(&mut self) -> Result<&OwnedFd, Errno> {
+        if self.descriptors.is_none() {
+            let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+            self.descriptors = Some(openat(&self.directory, c"fd", flags, Mode::empty())?);
+        }
+        self.descriptors.as_ref().ok_or(Errno::SRCH)
     }
 }
 
