@@ -667,6 +667,53 @@ fn a_shell_stays_for_who_runs_lines_by_it() {
 }
 
 #[test]
+fn what_others_start_stays_if_it_is_small_or_was_asked_for() {
+    let source = "const { exec } = require('node:child_process');\nmodule.exports = how => how === 1 ? \
+                  exec('small -x') : how === 2 ? exec('large | cat') : exec('own');\n";
+    let image = |automatic: &[&str]| {
+        let names = ["small", "large"];
+        let stanza = |name: &&str| {
+            format!(
+                "Package: {name}\nStatus: install ok installed\nArchitecture: amd64\nVersion: 1\n\n"
+            )
+        };
+        let state =
+            |name: &&str| format!("Package: {name}\nArchitecture: amd64\nAuto-Installed: 1\n\n");
+        let large = || program().data("x".repeat(4 << 20)).build();
+        let image = node()
+            .file("app/package.json", r#"{"dependencies":{"a":"1"}}"#)
+            .file("app/server.js", "require('a')")
+            .executable("usr/bin/small", program().build())
+            .executable("usr/bin/large", large())
+            .executable("usr/bin/own", large())
+            .file(
+                "var/lib/dpkg/status",
+                names.iter().map(stanza).collect::<String>(),
+            )
+            .file("var/lib/dpkg/info/small.list", "/usr/bin/small\n")
+            .file("var/lib/dpkg/info/large.list", "/usr/bin/large\n")
+            .file(
+                "var/lib/apt/extended_states",
+                automatic.iter().map(state).collect::<String>(),
+            );
+        package(image, "app/node_modules/a", "{}", &[("index.js", source)])
+    };
+    let started = |automatic: &[&str]| {
+        let mut kept = kept(&image(automatic), SERVE, "usr/bin/");
+        kept.retain(|path| !path.ends_with("node"));
+        kept
+    };
+    assert_eq!(
+        started(&["small", "large"]),
+        ["/usr/bin/own", "/usr/bin/small"]
+    );
+    assert_eq!(
+        started(&["small"]),
+        ["/usr/bin/large", "/usr/bin/own", "/usr/bin/small"]
+    );
+}
+
+#[test]
 fn scripts_of_a_manifest_are_run_by_their_name() {
     let manifest = r#"{"scripts":{"start":"runner server.js","test":"checker"}}"#;
     let image = node()

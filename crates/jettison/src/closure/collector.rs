@@ -40,6 +40,8 @@ pub(super) struct Companion {
     pub(super) links: BTreeSet<NodeId>,
     /// Who speaks of it; nothing if it merely is of the same package.
     pub(super) edge: Option<Edge>,
+    /// Whether source that is kept starts it, which is more than a word.
+    pub(super) is_started: bool,
 }
 
 /// What is known so far.

@@ -19,7 +19,8 @@ use super::{Edge, Error, Evidence, language};
 /// larger ones with `--entry`.
 pub(super) const LIMIT: u64 = 1_000_000;
 
-/// Bytes that a program may add whose package somebody asked for by name: it was put there to be used.
+/// Bytes that a program may add whose package somebody asked for by name: it was put there to be used. So it is with what
+/// source of others starts.
 const ASKED_FOR: u64 = 3_000_000;
 
 /// Bytes that an interpreter may add whose language runs as a library of something else: it is the smaller part of it.
@@ -91,6 +92,36 @@ pub(super) fn word_found(
         offer(collector, found.node, &found.links, Some(caller.edge()));
     } else {
         collector.keep_command(name, caller);
+    }
+}
+
+/// Keeps a program that source of others starts: certainly if it was asked for, or belongs to no package; otherwise
+/// where it costs little, since libraries know how to start many things for the few who want that.
+pub(super) fn started_by_others(
+    collector: &mut Collector<'_>,
+    name: &[u8],
+    caller: super::command::Caller<'_>,
+) {
+    let Some((_, found)) = collector.find_command(name) else {
+        return;
+    };
+    let owner = collector.input.packages.owner(found.node);
+    if owner.is_none_or(|owner| collector.asked.contains(&owner)) {
+        collector.keep_command(name, caller);
+        return;
+    }
+    match collector.interpreter(found.node) {
+        Script::No => {
+            offer(collector, found.node, &found.links, Some(caller.edge()));
+            let companion = collector.companions.entry(found.node).or_default();
+            companion.is_started = true;
+        }
+        Script::Of(interpreter) => collector.optional.push(Optional {
+            node: found.node,
+            interpreter,
+            edge: caller.edge(),
+        }),
+        Script::Broken => {}
     }
 }
 
@@ -175,6 +206,7 @@ pub(super) fn settle(collector: &mut Collector<'_>) -> Result<(), Error> {
             let runs = |edge: &Edge| edge.evidence == Evidence::Interpreter;
             let allowed = match companion.edge.as_ref().is_some_and(runs) {
                 true => BESIDE_ITS_LIBRARY,
+                false if companion.is_started => allowance(collector, node)?.max(ASKED_FOR),
                 false => allowance(collector, node)?,
             };
             let is_cheap = cost(collector, node, &inodes)? <= allowed

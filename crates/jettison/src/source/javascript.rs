@@ -17,7 +17,7 @@ pub struct Source {
     pub prefixes: Vec<String>,
     /// Modules are loaded whose whole name is computed.
     pub is_dynamic: bool,
-    /// Other programs can be started (`child_process`).
+    /// Other programs can be started: `child_process`, or what is made of it, is loaded or spoken of.
     pub starts_programs: bool,
 }
 
@@ -34,7 +34,12 @@ pub fn scan(text: &[u8]) -> Source {
         regex_budget: text.len().saturating_mul(4),
     };
     scan.run();
-    scan.source
+    let mut source = scan.source;
+    source.starts_programs |= source.imports.iter().any(|name| {
+        let name = name.strip_prefix("node:").unwrap_or(name);
+        matches!(name, "child_process" | "execa" | "cross-spawn")
+    });
+    source
 }
 
 /// What precedes a token, as far as it matters.
@@ -483,6 +488,20 @@ mod tests {
             ("f(require)", false),
         ] {
             assert_eq!(scan(text.as_bytes()).is_dynamic, want, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_starts_programs_is_loaded_or_spoken_of() {
+        for (text, want) in [
+            ("require('child_process').exec(x)", true),
+            ("import { spawn } from 'node:child_process'", true),
+            ("child_process.exec(x)", true),
+            ("require('cross-spawn')(x)", true),
+            ("say('child_process')", false),
+            ("regex.exec(x)", false),
+        ] {
+            assert_eq!(scan(text.as_bytes()).starts_programs, want, "{text}");
         }
     }
 

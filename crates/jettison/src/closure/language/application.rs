@@ -4,7 +4,7 @@ use layer::NodeId;
 
 use crate::closure::collector::Collector;
 use crate::closure::command::Caller;
-use crate::closure::{Evidence, mentioned, package};
+use crate::closure::{Evidence, companion, mentioned, package};
 
 /// Settings above this size are data.
 pub(super) const MAX_TEXT: u64 = 1 << 20;
@@ -98,28 +98,23 @@ pub(super) fn keep_command(collector: &mut Collector<'_>, from: NodeId, line: &s
     let Some((_, found)) = collector.find_command(word.as_bytes()) else {
         return;
     };
-    if !ours {
-        // Programs of what is not needed otherwise: package managers that some ask for versions.
-        let unit = collector.units.of(found.node);
-        if unit.is_some_and(|unit| !collector.units.is_selected(unit)) {
-            return;
-        }
-        // Sources of others know compilers, to build what is built already.
-        if package::is_for_development(collector, found.node) {
-            return;
-        }
-    }
-    let evidence = if ours {
-        Evidence::ScriptCommand
-    } else {
-        Evidence::Spawn
+    let caller = |evidence| Caller {
+        from: Some(from),
+        evidence,
+        detail: word,
     };
-    collector.keep_command(
-        word.as_bytes(),
-        Caller {
-            from: Some(from),
-            evidence,
-            detail: word,
-        },
-    );
+    if ours {
+        collector.keep_command(word.as_bytes(), caller(Evidence::ScriptCommand));
+        return;
+    }
+    // Programs of what is not needed otherwise: package managers that some ask for versions.
+    let unit = collector.units.of(found.node);
+    if unit.is_some_and(|unit| !collector.units.is_selected(unit)) {
+        return;
+    }
+    // Sources of others know compilers, to build what is built already.
+    if package::is_for_development(collector, found.node) {
+        return;
+    }
+    companion::started_by_others(collector, word.as_bytes(), caller(Evidence::Spawn));
 }

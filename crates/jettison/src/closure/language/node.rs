@@ -206,7 +206,7 @@ fn follow(
         }
         let is_started = found.first && COMMANDS.contains(&callee) && said.starts_programs;
         // Package managers say by which shell they run scripts, and start that further down.
-        if is_started || text == "sh" && imports_child_process(said) {
+        if is_started || text == "sh" && said.starts_programs {
             application::keep_command(collector, node, text, ours);
         }
         if text.len() < 64 {
@@ -245,11 +245,6 @@ fn follow(
     } else {
         settle::select_tests(collector, node, &links);
     }
-}
-
-fn imports_child_process(said: &javascript::Source) -> bool {
-    let mut imports = said.imports.iter();
-    imports.any(|name| name.strip_prefix("node:").unwrap_or(name) == "child_process")
 }
 
 /// Functions of `child_process` and of `execa` and its kin that start a program.
