@@ -471,6 +471,31 @@ fn an_interpreter_stays_for_scripts_beside_its_library() {
 }
 
 #[test]
+fn an_interpreter_stays_for_commands_of_what_was_asked_for_and_depends_on_it() {
+    let image = |fields: &'static str, automatic: &[&str]| {
+        let layer = base()
+            .executable("usr/bin/app", program().build())
+            .executable("usr/bin/app-query", "#!/usr/bin/run\nsay\n")
+            .executable("usr/bin/run", program().data("x".repeat(5 << 20)).build());
+        let packages = [
+            ESSENTIAL,
+            package("app", fields, &["/usr/bin/app", "/usr/bin/app-query"]),
+            package("run", "Source: run\n", &[]),
+            package("run-base", "Source: run\n", &["/usr/bin/run"]),
+        ];
+        kept_of(&[installed(layer, &packages, automatic)], CONFIG)
+    };
+    let automatic = ["run", "run-base"];
+    assert_eq!(
+        image("Depends: run\n", &automatic),
+        "/usr/bin/app entrypoint\n/usr/bin/app-query package\n/usr/bin/run interpreter\n"
+    );
+    let alone = "/usr/bin/app entrypoint\n";
+    assert_eq!(image("Recommends: run\n", &automatic), alone);
+    assert_eq!(image("Depends: run\n", &["app", "run", "run-base"]), alone);
+}
+
+#[test]
 fn a_setting_written_by_the_user_names_tools_of_the_base_system() {
     let words = "merge = /usr/bin/awk\n";
     let layer = base()

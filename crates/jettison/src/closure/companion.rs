@@ -243,8 +243,9 @@ pub(super) fn settle(collector: &mut Collector<'_>) -> Result<(), Error> {
     }
 }
 
-/// Offers interpreters of scripts that came along, if something else was made from their source and runs: scripts for
-/// maintenance beside an application that a web server has PHP for.
+/// Offers interpreters of scripts that came along: if something else was made from their source and runs, as there are
+/// scripts for maintenance beside an application that a web server has PHP for; or for commands that were asked for, if
+/// their packager says that the package does not work without.
 fn offer_interpreters(collector: &mut Collector<'_>) {
     let packages = collector.input.packages;
     let loaded = collector.graph.nodes().iter();
@@ -256,7 +257,8 @@ fn offer_interpreters(collector: &mut Collector<'_>) {
         let interpreter = script.interpreter;
         let source = packages.source_of(interpreter);
         let is_made_of_kept = source.is_some_and(|source| sources.contains(source));
-        if is_made_of_kept && !collector.graph.keeps(interpreter) {
+        let is_offered = is_made_of_kept || is_required(collector, script);
+        if is_offered && !collector.graph.keeps(interpreter) {
             let companion = collector.companions.entry(interpreter).or_default();
             companion.edge = Some(Edge {
                 from: Some(script.node),
@@ -265,6 +267,23 @@ fn offer_interpreters(collector: &mut Collector<'_>) {
             });
         }
     }
+}
+
+/// Returns whether a script is a command of a package that was asked for, and which depends on what its interpreter was
+/// made with.
+fn is_required(collector: &Collector<'_>, script: &Optional) -> bool {
+    let packages = collector.input.packages;
+    let (owner, interpreter) = (
+        packages.owner(script.node),
+        packages.owner(script.interpreter),
+    );
+    let (Some(owner), Some(interpreter)) = (owner, interpreter) else {
+        return false;
+    };
+    let mut dependencies = packages.dependencies(owner).iter();
+    collector.asked.contains(&owner)
+        && is_in_path(collector.tree(), script.node)
+        && dependencies.any(|id| packages.are_siblings(*id, interpreter))
 }
 
 /// Returns the bytes that a companion may add: more if its package was asked for, or if it connects to
