@@ -41,6 +41,10 @@ const NOT_SETTINGS: &[&str] = &[
     "etc/adduser.conf",
 ];
 
+/// Endings of what installers note for themselves, with the paths of all that they installed (package-lock.json(5), pnpm,
+/// pkg-js-tools of Debian).
+const LOCKS: &[&str] = &["-lock.json", "-lock.yaml", "npm-shrinkwrap.json"];
+
 /// Keeps what a kept text file names, if it is a setting.
 pub(super) fn examine(
     collector: &mut Collector<'_>,
@@ -55,7 +59,8 @@ pub(super) fn examine(
         || ENDINGS
             .iter()
             .any(|ending| path.ends_with(ending.as_bytes())))
-        && !NOT_SETTINGS.iter().any(|other| path == other.as_bytes());
+        && !NOT_SETTINGS.iter().any(|other| path == other.as_bytes())
+        && !LOCKS.iter().any(|ending| path.ends_with(ending.as_bytes()));
     if !is_setting || first.contains(&0) || tree.size(node) > LARGEST {
         return Ok(());
     }

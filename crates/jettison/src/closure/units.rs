@@ -170,7 +170,7 @@ pub(super) fn holds(collector: &mut Collector<'_>, node: NodeId, edge: &Edge) ->
         | Evidence::Repaired => {
             let seen = edge.evidence == Evidence::Traced;
             if unit.extent == Extent::Single {
-                return false;
+                return false; // itself, not all that nothing needs
             }
             if seen && (unit.unheard || units.metadata.contains(&node)) {
                 return true;
@@ -206,10 +206,10 @@ fn hold(collector: &mut Collector<'_>, node: NodeId, edge: &Edge) {
     held.entry(node).or_insert_with(|| edge.clone());
 }
 
-/// Keeps all of a unit.
+/// Keeps all of a unit. Of what is none nothing can be asked for but single files.
 pub(super) fn select(collector: &mut Collector<'_>, id: UnitId, by: NodeId, detail: &str) {
     let unit = &mut collector.units.units[id.0 as usize];
-    if std::mem::replace(&mut unit.selected, true) {
+    if unit.extent == Extent::Single || std::mem::replace(&mut unit.selected, true) {
         return;
     }
     collector.units.fresh.push((id, by));

@@ -84,9 +84,11 @@ fn satisfy(collector: &mut Collector<'_>, want: &Want, reached: &Reached) -> Opt
         }
     } else if let Some(package) = collector.units.of(from) {
         let known = collector.node.index.packages.get(&package);
-        let is_declared = |known: &super::index::Package| known.manifest.requires.contains(name);
+        let is_declared = known.is_some_and(|known| known.manifest.requires.contains(name));
+        // To know of which version something is, if it is there, is not to need it.
+        let is_asked = want.specifier.ends_with("/package.json");
         if known.is_some_and(|known| known.manifest.development.contains(name))
-            || is_strangers(collector, from, &found) && !known.is_some_and(is_declared)
+            || !is_declared && (is_asked || is_strangers(collector, from, &found))
         {
             return Some(false);
         }
