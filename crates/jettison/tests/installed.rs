@@ -117,6 +117,52 @@ fn a_package_that_adds_to_a_kept_one_stays() {
 }
 
 #[test]
+fn what_was_asked_for_adds_to_what_it_depends_on() {
+    let image = |fields: &'static str, automatic: &[&str]| {
+        let layer = base()
+            .executable("usr/bin/app", program().build())
+            .file("usr/share/app/std/one.m", "function")
+            .file("usr/share/app/packages/more/two.m", "function")
+            .file("usr/share/app/index", "more")
+            .file("usr/share/app/cache", "x".repeat(2 << 20))
+            .file("usr/share/more/three.m", "function");
+        let app = package(
+            "app",
+            "",
+            &[
+                "/usr/bin/app",
+                "/usr/share/app",
+                "/usr/share/app/packages",
+                "/usr/share/app/std/one.m",
+            ],
+        );
+        let more = package(
+            "app-more",
+            fields,
+            &[
+                "/usr/share/app/packages/more/two.m",
+                "/usr/share/more/three.m",
+            ],
+        );
+        kept_of(
+            &[installed(layer, &[ESSENTIAL, app, more], automatic)],
+            CONFIG,
+        )
+    };
+    let own = "/usr/bin/app entrypoint\n/usr/share/app/index package\n";
+    let (std, more) = (
+        "/usr/share/app/std/one.m package\n",
+        "/usr/share/app/packages/more/two.m package\n",
+    );
+    let with = format!("{own}{more}{std}/usr/share/more/three.m package\n");
+    let without = format!("{own}{std}");
+    assert_eq!(image("Depends: app\n", &[]), with);
+    assert_eq!(image("Depends: app\n", &["app-more"]), without);
+    assert_eq!(image("Section: devel\nDepends: app\n", &[]), without);
+    assert_eq!(image("", &[]), without);
+}
+
+#[test]
 fn what_was_asked_for_adds_to_the_directory_of_a_library() {
     let layer = base()
         .executable("usr/bin/app", program().needed("libspell.so.1").build())
