@@ -25,7 +25,7 @@ const TIMEOUT: f64 = 60.0;
 #[command(next_help_heading = "Proof")]
 pub(crate) struct ProbeFlags {
     /// Make an HTTP request (repeatable): [METHOD] [:PORT]/PATH [BODY] [=> STATUS]; without a port,
-    /// to each exposed one that speaks HTTP
+    /// to each exposed one that speaks HTTP, one of which has to answer as expected
     #[arg(long, value_name = "REQUEST")]
     http: Vec<http::Request>,
     /// Run a command inside; no shell is needed there (repeatable)

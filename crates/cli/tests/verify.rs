@@ -212,6 +212,41 @@ fn a_probe_that_fails_on_the_original_is_a_mistake() {
 }
 
 #[test]
+fn what_no_port_is_named_for_has_to_be_right_on_one() {
+    let Some(image) = root() else { return };
+    let image = image
+        .file("here/page", "one\n")
+        .file("other/index.html", "two\n");
+    let environment = Environment::new(env!("CARGO_BIN_EXE_jettison"));
+    let server = [
+        "CMD [\"sh\",\"-c\",\"httpd -p 8443 -h /other; exec httpd -f -p 8080 -h /here\"]",
+        "EXPOSE 8080 8443",
+    ];
+    import(&environment, &image, "web:1", &server);
+    let outcome = verify(&environment, &["web:1", "web:1", "--http", "/page"]).done();
+    let expected = [
+        "PASS  start: listens on 8080, 8443",
+        "PASS  http GET :8080/page: HTTP 200",
+        "PASS  http GET :8443/page: HTTP 404",
+        "PASS  stay up: still runs",
+    ];
+    assert_eq!(lines(&outcome)[..4], expected, "{outcome}");
+    // The port that answers as wanted may be the last one that is asked.
+    let other = ["web:1", "web:1", "--http", "/index.html"];
+    let outcome = verify(&environment, &other).done();
+    assert!(
+        outcome
+            .stdout
+            .contains("PASS  http GET :8443/index.html: HTTP 200"),
+        "{outcome}"
+    );
+    let nowhere = ["web:1", "web:1", "--http", "/nowhere"];
+    let outcome = verify(&environment, &nowhere);
+    assert_eq!(outcome.code, 2, "{outcome}");
+    assert!(outcome.stderr.contains("it answers 404"), "{outcome}");
+}
+
+#[test]
 fn what_is_not_ready_is_asked_again() {
     let Some(root) = root() else { return };
     // The third request is the first that is answered; so is the third command.

@@ -106,6 +106,20 @@ impl Probe {
         }
     }
 
+    /// Asks this port, if it is a request.
+    pub(crate) fn set_port(&mut self, port: u16) {
+        if let Request::Http(request) = &mut self.request {
+            request.port = Some(port);
+        }
+    }
+
+    /// Takes whatever status a request is answered with, as long as both answer the same.
+    pub(crate) fn accept_any_status(&mut self) {
+        if let Request::Http(request) = &mut self.request {
+            request.expect = http::Expect::Any;
+        }
+    }
+
     /// Returns the probe for a command inside, split into words as a shell does; everything is compared.
     ///
     /// # Errors

@@ -1,5 +1,7 @@
 //! Asking: the original first, then another image, as often as it takes.
 
+mod questions;
+
 use std::time::{Duration, Instant};
 
 use image::{FileSystem, Image};
@@ -10,8 +12,7 @@ use super::companion::Companions;
 use super::side::{Ending, Side, State};
 use super::{Error, Outcome, Plan, Subject, Surroundings, Verdict, compare, ready};
 use crate::container;
-use crate::probe::http::{self, Expect};
-use crate::probe::{Probe, Request};
+use crate::probe::Probe;
 
 /// The second image has at least so long to answer, and at least [`SLOWER`] times as long as the original took.
 const AT_LEAST: Duration = Duration::from_secs(1);
@@ -169,17 +170,9 @@ impl<'a> Proof<'a> {
             wait_for_end(&mut first.start, &mut first.side, beside);
         }
         self.surroundings.progress.begin("asking", None);
-        let questions = self.questions(&mut first);
-        for probe in &questions {
-            self.put(&mut first, probe, self.plan.timeout)?;
-            let asked = first.answers.last();
-            if let Some(reason) = asked.and_then(|asked| asked.answer.mistake(probe)) {
-                return Err(first.mistake(&probe.name(), reason));
-            }
-            let limit = asked.map_or(AT_LEAST, |asked| self.limit(asked.elapsed));
-            if let Some(beside) = &mut beside {
-                self.put(beside, probe, limit)?;
-            }
+        let mut questions = Vec::new();
+        for group in self.questions(&mut first) {
+            questions.extend(self.ask_group(&mut first, beside.as_deref_mut(), group)?);
         }
         let record = first.record(None, self.plan.timeout);
         let trace = first.side.trace_so_far();
@@ -330,53 +323,6 @@ impl<'a> Proof<'a> {
             elapsed: began.elapsed(),
         });
         Ok(())
-    }
-
-    /// What the original is asked: the probes, a request without a port once for each that speaks HTTP.
-    fn questions(&self, original: &mut Interview<'_>) -> Vec<Probe> {
-        let exposed = exposed_tcp_ports(original.subject.image);
-        let listening = original.start.as_ref().map(|ready| ready.ports.clone());
-        let candidates = match exposed.is_empty() {
-            true => &listening.unwrap_or_default(),
-            false => &exposed,
-        };
-        let default = [Probe::http(http::Request::get("/"))];
-        let implied = self.plan.probes.is_empty();
-        let probes: &[Probe] = if implied { &default } else { &self.plan.probes };
-        let mut speaking: Option<Vec<u16>> = None;
-        let mut questions = Vec::new();
-        for probe in probes {
-            match &probe.request {
-                Request::Http(request) if request.port.is_none() => {
-                    let ports = speaking.get_or_insert_with(|| {
-                        // Somebody says that there is one: it may accept connections before it answers.
-                        let patience = if implied {
-                            Duration::ZERO
-                        } else {
-                            self.plan.timeout
-                        };
-                        ask::http_ports(&mut original.side, candidates, patience)
-                    });
-                    for port in ports.iter() {
-                        let mut request = request.clone();
-                        request.port = Some(*port);
-                        let mut probe = probe.clone();
-                        if implied {
-                            // Whatever it says to a request that nobody has thought about is right.
-                            request.expect = Expect::Any;
-                        }
-                        probe.request = Request::Http(request);
-                        questions.push(probe);
-                    }
-                    // Asking without a port fails and says so.
-                    if ports.is_empty() && !implied {
-                        questions.push(probe.clone());
-                    }
-                }
-                _ => questions.push(probe.clone()),
-            }
-        }
-        questions
     }
 }
 
