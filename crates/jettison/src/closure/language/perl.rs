@@ -69,7 +69,8 @@ const IMPLIED: &[&str] = &[
 ];
 
 /// Modules of Perl itself for building, testing and publishing modules (perlmodlib(1)), and for debugging. Other
-/// modules speak of them for those purposes, not for what they do; the image's own sources may mean them.
+/// modules speak of them for those purposes, not for what they do, unless they `use` them; the image's own sources may
+/// mean them.
 const TOOLS: &[&str] = &[
     "App::Cpan",
     "App::Prove",
@@ -296,7 +297,8 @@ fn find(collector: &Collector<'_>, by: NodeId, said: &Mentions) -> Vec<Found> {
     let quoted = said.quoted.difference(&said.modules);
     let quoted = quoted.filter(|name| !is_core || !is_of_encode(name));
     let names = names.chain(quoted.map(|name| (name, How::Value)));
-    for (name, how) in names.filter(|(name, _)| is_own || !is_tool(name)) {
+    let is_meant = |name: &[u8]| is_own || !is_tool(name) || said.used.contains(name);
+    for (name, how) in names.filter(|(name, _)| is_meant(name)) {
         let path = name.split(|b| *b == b':').filter(|part| !part.is_empty());
         let path: Vec<u8> = path.collect::<Vec<_>>().join(&b'/');
         let source = [path.as_slice(), b".pm"].concat();

@@ -11,6 +11,8 @@ use std::collections::BTreeSet;
 pub(super) struct Mentions {
     /// Modules: `Foo::Bar`, and `Foo` in a `use`.
     pub(super) modules: BTreeSet<Vec<u8>>,
+    /// Of these, what a `use` names: without it nothing of the source runs.
+    pub(super) used: BTreeSet<Vec<u8>>,
     /// Those that stand in quotation marks or a `qw`: they may be loaded, or stand in a table.
     pub(super) quoted: BTreeSet<Vec<u8>>,
     /// Beginnings of names that are put together at run time: `Foo::Bar` of `"Foo::Bar::$name"`.
@@ -106,6 +108,9 @@ impl Mentions {
     }
 
     fn add_token(&mut self, token: &[u8], before: Option<u8>, place: Place, previous: &[u8]) {
+        if place.is_use && previous == b"use" {
+            self.used.insert(token.to_vec());
+        }
         let is_path = place.is_quoted && token.contains(&b'/')
             || [&b".pl"[..], b".pm", b".ph", b".al"]
                 .iter()
@@ -176,6 +181,13 @@ mod tests {
                 names.join(" ")
             })
             .join("; ")
+    }
+
+    #[test]
+    fn what_is_used_is_told_from_what_is_spoken_of() {
+        let source = "use Test::More ();\n  use Foo;\nrequire Bar;\nno Baz;\nTest::Deep->new";
+        let used: Vec<Vec<u8>> = mentions(source.as_bytes()).used.into_iter().collect();
+        assert_eq!(used, [b"Foo".to_vec(), b"Test::More".to_vec()]);
     }
 
     #[test]
