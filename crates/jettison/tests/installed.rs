@@ -542,6 +542,68 @@ fn an_interpreter_stays_for_commands_of_what_was_asked_for_and_depends_on_it() {
 }
 
 #[test]
+fn a_script_that_only_runs_a_program_is_another_name_of_it() {
+    let layer = base()
+        .executable("usr/bin/app", program().data(b"\0/usr/bin/gzip\0").build())
+        .executable("usr/bin/gzip", program().build())
+        .executable("usr/bin/sed", program().build())
+        .executable("usr/bin/zcat", "#!/bin/sh\nexec gzip -cd \"$@\"\n")
+        .executable("usr/bin/zgrep", "#!/bin/sh\ngzip -cd | sed x\n")
+        .executable("usr/bin/zpy", "#!/usr/bin/python\ngzip\n");
+    let packages = [
+        package(
+            "gzip",
+            "Essential: yes\n",
+            &[
+                "/usr/bin/gzip",
+                "/usr/bin/zcat",
+                "/usr/bin/zgrep",
+                "/usr/bin/zpy",
+                "/bin/sh",
+            ],
+        ),
+        package("sed", "Essential: yes\n", &["/usr/bin/sed"]),
+    ];
+    let config = r#"{"Entrypoint":["sh","-c","exec app"]}"#;
+    let kept = kept_of(&[installed(layer, &packages, &[])], config);
+    assert!(kept.contains("/usr/bin/zcat package\n"), "{kept}");
+    assert!(
+        !kept.contains("/usr/bin/zgrep ") && !kept.contains("/usr/bin/zpy "),
+        "{kept}"
+    );
+}
+
+#[test]
+fn another_name_of_a_script_goes_with_it() {
+    let layer = base()
+        .executable("usr/bin/app", program().build())
+        .executable("usr/bin/app-enable", "#!/usr/bin/run\nsay\n")
+        .symlink("usr/bin/app-disable", "app-enable")
+        .executable("usr/bin/run", program().data("x".repeat(5 << 20)).build());
+    let packages = [
+        ESSENTIAL,
+        package(
+            "app",
+            "",
+            &[
+                "/usr/bin/app",
+                "/usr/bin/app-enable",
+                "/usr/bin/app-disable",
+            ],
+        ),
+        package("run", "", &["/usr/bin/run"]),
+    ];
+    let image = |config| kept_of(&[installed(layer.clone(), &packages, &["run"])], config);
+    assert_eq!(image(CONFIG), "/usr/bin/app entrypoint\n");
+    assert_eq!(
+        image(r#"{"Entrypoint":["run"],"Cmd":["app"]}"#)
+            .lines()
+            .count(),
+        4
+    );
+}
+
+#[test]
 fn a_setting_written_by_the_user_names_tools_of_the_base_system() {
     let words = "merge = /usr/bin/awk\n";
     let layer = base()

@@ -21,7 +21,7 @@ pub(super) const LIMIT: u64 = 1_000_000;
 
 /// Bytes that a program may add whose package somebody asked for by name: it was put there to be used. So it is with what
 /// source of others starts.
-const ASKED_FOR: u64 = 3_000_000;
+const ASKED_FOR: u64 = 4_000_000;
 
 /// Bytes that an interpreter may add whose language runs as a library of something else: it is the smaller part of it.
 const BESIDE_ITS_LIBRARY: u64 = 10_000_000;
@@ -253,7 +253,10 @@ fn offer_interpreters(collector: &mut Collector<'_>) {
     let sources: HashSet<&str> = loaded
         .filter_map(|node| packages.source_of(*node))
         .collect();
-    for script in &collector.optional {
+    let tree = collector.tree();
+    let scripts = collector.optional.iter();
+    // A link waits for what it leads to.
+    for script in scripts.filter(|script| tree.link_target(script.node).is_none()) {
         let interpreter = script.interpreter;
         let source = packages.source_of(interpreter);
         let is_made_of_kept = source.is_some_and(|source| sources.contains(source));

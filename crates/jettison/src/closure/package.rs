@@ -14,7 +14,7 @@ use layer::NodeId;
 use super::collector::{Collector, Optional, Script};
 use super::directories::is_shared;
 use super::wanted::is_wanted;
-use super::{Edge, Error, Evidence, companion};
+use super::{Edge, Error, Evidence, companion, script};
 use crate::packages::{Package, PackageDb, PackageId};
 
 /// Returns the packages of the base that every system has. One that is merely important, and that somebody installed by
@@ -99,7 +99,8 @@ pub(super) fn program_found(collector: &mut Collector<'_>, program: NodeId) {
 pub(super) fn packages_of(collector: &Collector<'_>, program: NodeId) -> Vec<PackageId> {
     let packages = collector.input.packages;
     let mut found = Vec::new();
-    let mut pending: Vec<PackageId> = packages.owner(program).into_iter().collect();
+    let own = packages.owner(program);
+    let mut pending: Vec<PackageId> = own.into_iter().collect();
     while let Some(id) = pending.pop() {
         let is_known = collector.base.contains(&id) || collector.program_packages.contains(&id);
         if is_known || found.contains(&id) {
@@ -113,15 +114,19 @@ pub(super) fn packages_of(collector: &Collector<'_>, program: NodeId) -> Vec<Pac
             is_data || packages.are_siblings(id, **dependency)
         });
         pending.extend(data.copied());
-        pending.extend(extensions(collector, id));
+        pending.extend(extensions(collector, id, own == Some(id)));
     }
     found
 }
 
 /// Returns the packages that add to another: they depend on it, and put files where it has its own. Those that were built
 /// from the same source do, as the applications of an office suite, which its starter finds when it runs: who did not want
-/// them did not install them. Those that were asked for do, as the packages of functions of a language.
-fn extensions(collector: &Collector<'_>, extended: PackageId) -> impl Iterator<Item = PackageId> {
+/// them did not install them. Those that were asked for do where it `runs`, as the packages of functions of a language.
+fn extensions(
+    collector: &Collector<'_>,
+    extended: PackageId,
+    runs: bool,
+) -> impl Iterator<Item = PackageId> {
     let (packages, tree) = (collector.input.packages, collector.tree());
     let is_own = move |directory: NodeId| {
         packages.owners_of_directory(directory).contains(&extended) && !is_shared(tree, directory)
@@ -131,7 +136,7 @@ fn extensions(collector: &Collector<'_>, extended: PackageId) -> impl Iterator<I
         let mut files = packages.files(id).iter().filter(|node| adds(node));
         let is_of_one = packages.are_siblings(id, extended);
         id != extended
-            && (is_of_one || collector.asked.contains(&id))
+            && (is_of_one || runs && collector.asked.contains(&id))
             && packages.dependencies(id).contains(&extended)
             && !is_development(package)
             && match is_of_one {
@@ -273,8 +278,8 @@ pub(super) fn keep_data(
             None if let Some(library) = public_library(tree, *node) => {
                 companion::offer(collector, library, &[*node], Some(edge.clone()));
             }
-            // A command of what a language installs as one: it stays if that is needed.
-            Some(program) if program != *node && is_held(collector, program) => {
+            // Another name of a script, or of a command of what a language installs as one: it stays if that does.
+            Some(program) if program != *node => {
                 collector.optional.push(Optional {
                     node: *node,
                     interpreter: program,
@@ -296,13 +301,6 @@ pub(super) fn public_library(tree: &layer::Tree, node: NodeId) -> Option<NodeId>
     }
     let library = tree.resolve(&tree.absolute(node)).ok()?.node;
     tree.content(library).map(|_| library)
-}
-
-fn is_held(collector: &Collector<'_>, program: NodeId) -> bool {
-    let units = &collector.units;
-    units
-        .of(program)
-        .is_some_and(|unit| !units.is_selected(unit))
 }
 
 /// Returns the program that users start by the name of a file or link.
@@ -372,6 +370,27 @@ pub(super) fn other_names(collector: &mut Collector<'_>) -> Result<(), Error> {
                     detail: "another name of it".to_owned(),
                 };
                 collector.keep_decided(node, edge);
+            }
+        }
+    }
+    for id in collector.base.clone() {
+        for script in collector.input.packages.files(id) {
+            if collector.graph.keeps(*script) || !is_program_in_path(collector, *script) {
+                continue;
+            }
+            let Script::Of(interpreter) = collector.interpreter(*script) else {
+                continue;
+            };
+            if !collector.graph.keeps(interpreter) {
+                continue;
+            }
+            if let Some(program) = script::stands_for(collector, *script)? {
+                let edge = Edge {
+                    from: Some(program),
+                    evidence: Evidence::Package,
+                    detail: "another name of it".to_owned(),
+                };
+                collector.keep_decided(*script, edge);
             }
         }
     }

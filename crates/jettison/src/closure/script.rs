@@ -125,6 +125,32 @@ pub(super) fn wrapped(collector: &Collector<'_>, node: NodeId) -> Result<Vec<Nod
         .collect())
 }
 
+/// Returns the kept program of its own package that a small shell script runs, if it runs nothing that goes: `zcat` is
+/// another name of `gzip`.
+pub(super) fn stands_for(collector: &Collector<'_>, node: NodeId) -> Result<Option<NodeId>, Error> {
+    if collector.tree().size(node) > LONGEST_WRAPPER {
+        return Ok(None);
+    }
+    let text = collector.read(node, LONGEST_WRAPPER)?;
+    let Some(dialect) = script::shebang(&text).and_then(|shebang| Dialect::of(&shebang.program()))
+    else {
+        return Ok(None);
+    };
+    let facts = script::analyze_with(&text, dialect, &environment(collector));
+    let packages = collector.input.packages;
+    let mut program = None;
+    for name in &facts.commands {
+        match collector.find_command(name) {
+            Some((_, found)) if collector.graph.keeps(found.node) => {
+                let is_of_one = packages.owner(found.node) == packages.owner(node);
+                program = program.or(Some(found.node).filter(|_| is_of_one));
+            }
+            _ => return Ok(None),
+        }
+    }
+    Ok(program)
+}
+
 /// Notes that something which starts programs names a script: if it stays, commands that cost next to nothing stay
 /// with it.
 pub(super) fn named(collector: &mut Collector<'_>, node: NodeId) -> Result<(), Error> {
