@@ -1,0 +1,94 @@
+//! What adds to a package: others that were made for it, and what its maintainer scripts made.
+
+use std::collections::BTreeSet;
+
+use layer::NodeId;
+
+use super::is_development;
+use crate::closure::collector::Collector;
+use crate::closure::directories::is_shared;
+use crate::closure::wanted::is_wanted;
+use crate::closure::{Edge, Evidence, companion};
+use crate::packages::{Package, PackageId};
+
+/// Returns the packages that add to another: they depend on it, and put files where it has its own. Those that were built
+/// from the same source do, as the applications of an office suite, which its starter finds when it runs: who did not want
+/// them did not install them. Those that were asked for do where it `runs`, as the packages of functions of a language.
+pub(super) fn extensions(
+    collector: &Collector<'_>,
+    extended: PackageId,
+    runs: bool,
+) -> impl Iterator<Item = PackageId> {
+    let (packages, tree) = (collector.input.packages, collector.tree());
+    let is_own = move |directory: NodeId| {
+        packages.owners_of_directory(directory).contains(&extended) && !is_shared(tree, directory)
+    };
+    let adds = move |node: &NodeId| collector.units.of(*node).is_none() && is_wanted(tree, *node);
+    let extends = move |id: PackageId, package: &Package| {
+        let mut files = packages.files(id).iter().filter(|node| adds(node));
+        let is_of_one = packages.are_siblings(id, extended);
+        id != extended
+            && (is_of_one || runs && collector.asked.contains(&id))
+            && packages.dependencies(id).contains(&extended)
+            && !is_development(package)
+            && match is_of_one {
+                true => files.any(|node| is_own(tree.parent(*node))),
+                false => files.any(|node| ancestors(tree, *node).any(is_own)),
+            }
+    };
+    let all = packages.packages();
+    all.filter(move |(id, package)| extends(*id, package))
+        .map(|(id, _)| id)
+}
+
+/// Returns the directories that a file lies in, the nearest first.
+fn ancestors(tree: &layer::Tree, node: NodeId) -> impl Iterator<Item = NodeId> {
+    let above = std::iter::successors(Some(tree.parent(node)), |at| Some(tree.parent(*at)));
+    above.take_while(|at| *at != tree.root())
+}
+
+/// Keeps what packages that somebody installed by name put into the directories that a kept one has to itself: a spelling
+/// library lists its dictionaries, and each is a package of its own.
+pub(super) fn keep_additions(collector: &mut Collector<'_>, id: PackageId, from: NodeId) {
+    let (packages, tree) = (collector.input.packages, collector.tree());
+    let parents = packages.files(id).iter().map(|node| tree.parent(*node));
+    let directories: BTreeSet<NodeId> = parents.filter(|it| !is_shared(tree, *it)).collect();
+    for node in directories.into_iter().flat_map(|it| tree.children(it)) {
+        let Some(owner) = packages.owner(node).filter(|owner| *owner != id) else {
+            continue;
+        };
+        let is_file = !tree.is_directory(node) && collector.units.of(node).is_none();
+        if is_file && collector.asked.contains(&owner) && is_wanted(tree, node) {
+            let edge = Edge {
+                from: Some(from),
+                evidence: Evidence::Package,
+                detail: packages.package(owner).name.clone(),
+            };
+            collector.keep(node, edge);
+        }
+    }
+}
+
+/// Keeps what no package brought into the directories of one below `/usr`: its maintainer scripts made that, such as an
+/// index of what was added to it. What is large is made to be faster.
+pub(super) fn keep_generated(collector: &mut Collector<'_>, id: PackageId, from: NodeId) {
+    let (packages, tree) = (collector.input.packages, collector.tree());
+    let above = packages.files(id).iter();
+    let directories: BTreeSet<NodeId> = above
+        .flat_map(|node| ancestors(tree, *node))
+        .filter(|it| packages.owners_of_directory(*it).contains(&id))
+        .filter(|it| tree.path(*it).starts_with(b"usr/") && !is_shared(tree, *it))
+        .collect();
+    for node in directories.into_iter().flat_map(|it| tree.children(it)) {
+        let is_file = tree.content(node).is_some() && packages.owner(node).is_none();
+        let is_small = tree.size(node) <= companion::LIMIT;
+        if is_file && is_small && collector.units.of(node).is_none() && is_wanted(tree, node) {
+            let edge = Edge {
+                from: Some(from),
+                evidence: Evidence::Package,
+                detail: packages.package(id).name.clone(),
+            };
+            collector.keep(node, edge);
+        }
+    }
+}
