@@ -44,11 +44,16 @@ fn environment() -> Environment {
             .interpreter("/lib/ld.so")
             .needed(name)
     };
+    let jit = elf::Builder::library()
+        .needed("libLLVM-14.so.1")
+        .export("_PG_jit_provider_init")
+        .build();
     let info = "var/lib/dpkg/info";
     let rootfs = Builder::new()
         .executable("lib/ld.so", library("ld.so"))
         .executable("usr/bin/start", program("libodd.so.1").build())
         .file("usr/share/start/data", "kept")
+        .file("usr/lib/start/jit.so", jit)
         .file("usr/share/doc/start/README", "x".repeat(500))
         .executable("usr/bin/tool", "#!/usr/bin/idle\nsomething\n")
         .file("usr/lib/libodd.so.1", library("libodd.so.1"))
@@ -60,7 +65,7 @@ fn environment() -> Environment {
         .file("var/lib/dpkg/status", STATUS)
         .file(
             &format!("{info}/start.list"),
-            "/usr/bin/start\n/usr/share/start/data\n/usr/share/doc/start/README\n/usr/bin/tool\n",
+            "/usr/bin/start\n/usr/share/start/data\n/usr/lib/start/jit.so\n/usr/share/doc/start/README\n/usr/bin/tool\n",
         )
         .file(
             &format!("{info}/libodd1:amd64.list"),
@@ -105,6 +110,12 @@ fn each_rule_says_so() {
             &["/usr/bin/tool"],
             "/usr/bin/tool (package start, 26B) goes\n  \
              interpreter-goes: a script for /usr/bin/idle, which nothing kept runs\n  \
+             nearby stays /usr/bin/start (entrypoint)\n  nearby stays /usr/share/start/data (package)\nexit 0\n",
+        ),
+        (
+            &["/usr/lib/start/jit.so"],
+            "/usr/lib/start/jit.so (package start, 448B) goes\n  \
+             accelerator: it only makes its program faster, which does without it and says no error\n  \
              nearby stays /usr/bin/start (entrypoint)\n  nearby stays /usr/share/start/data (package)\nexit 0\n",
         ),
         (

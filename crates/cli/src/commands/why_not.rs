@@ -1,7 +1,7 @@
 //! `jettison why-not`: which rule drops a path, and what would keep it.
 
 use image::{FileSystem, Reference};
-use jettison::closure::decision::Rule;
+use jettison::closure::decision::{Dispensable, Rule};
 use jettison::packages::PackageId;
 use jettison::slim::why_not::{self, Decided, Remedy, WhyNot};
 use jettison::slim::{Plan, Seen};
@@ -203,6 +203,13 @@ impl Told<'_> {
             Rule::VersionControl => "history of version control, which nothing runs".to_owned(),
             Rule::CompiledSource => {
                 "source or intermediate result of a compiler; its programs stay".to_owned()
+            }
+            Rule::Dispensable(Dispensable::Accelerator) => {
+                "it only makes its program faster, which does without it and says no error"
+                    .to_owned()
+            }
+            Rule::Dispensable(Dispensable::IdleDriver) => {
+                "the driver of a device that a container does not have".to_owned()
             }
             Rule::Repeated => "the same is kept under another name".to_owned(),
             Rule::BuildCache => "a cache of builds, which may be thrown away".to_owned(),

@@ -9,6 +9,8 @@ use layer::NodeId;
 
 use super::collector::{Collector, Script};
 use super::directories::is_shared;
+pub use super::dispensable::Dispensable;
+use super::dispensable::why_dispensable;
 use super::wanted::is_wanted;
 use super::{Closure, Error, Evidence, Graph, Input, companion, package, wanted};
 use crate::packages::PackageId;
@@ -26,6 +28,8 @@ pub enum Rule {
     VersionControl,
     /// Source of a language that is compiled ahead of time, or what its compiler left.
     CompiledSource,
+    /// What it belongs to stays, and does without it.
+    Dispensable(Dispensable),
     /// It repeats what is kept elsewhere.
     Repeated,
     /// A cache that says so, or that a language's manual says may be thrown away.
@@ -61,6 +65,8 @@ impl Rule {
             Self::Purpose(class) => purpose(class),
             Self::VersionControl => "version-control",
             Self::CompiledSource => "compiled-source",
+            Self::Dispensable(Dispensable::Accelerator) => "accelerator",
+            Self::Dispensable(Dispensable::IdleDriver) => "idle-driver",
             Self::Repeated => "repeated",
             Self::BuildCache => "build-cache",
             Self::InterpreterGoes(_) => "interpreter-goes",
@@ -136,6 +142,9 @@ impl<'a> Judge<'a> {
         }
         if self.is_in_cache(node) {
             return Ok(Rule::BuildCache);
+        }
+        if let Some(reason) = why_dispensable(&self.collector, node) {
+            return Ok(Rule::Dispensable(reason));
         }
         let Some(owner) = packages.owner(node) else {
             return Ok(match self.collector.interpreter(node) {

@@ -39,16 +39,29 @@ pub(super) fn is_idle_driver(collector: &Collector<'_>, node: NodeId) -> bool {
     is_driver && !DISPLAY_SERVERS.iter().any(serves)
 }
 
-/// Returns whether a file that came along is known to be one that nothing misses:
-/// a plug-in that compiles at run time, for speed, or the driver of a device that is not there.
-pub(super) fn is_dispensable(collector: &Collector<'_>, node: NodeId) -> bool {
+/// Why nothing misses a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Dispensable {
+    /// A plug-in that compiles at run time, for speed.
+    Accelerator,
+    /// The driver of a device that is not there.
+    IdleDriver,
+}
+
+/// Returns why nothing misses a file that came along, if that is known.
+pub(super) fn why_dispensable(collector: &Collector<'_>, node: NodeId) -> Option<Dispensable> {
+    if collector.tree().is_directory(node) {
+        None
+    } else if is_idle_driver(collector, node) {
+        Some(Dispensable::IdleDriver)
+    } else {
+        is_accelerator(collector, node).then_some(Dispensable::Accelerator)
+    }
+}
+
+fn is_accelerator(collector: &Collector<'_>, node: NodeId) -> bool {
     let tree = collector.tree();
-    if tree.is_directory(node) {
-        return false;
-    }
-    if is_idle_driver(collector, node) {
-        return true;
-    }
     if !tree.name(node).ends_with(b".so") || tree.content(node).is_none() {
         return false;
     }

@@ -76,7 +76,7 @@ impl Collector<'_> {
             return;
         }
         if came == Came::Along {
-            if dispensable::is_dispensable(self, node) {
+            if dispensable::why_dispensable(self, node).is_some() {
                 return;
             }
             match self.interpreter(node) {
