@@ -431,6 +431,35 @@ fn what_cannot_be_slimmed_says_why() {
 }
 
 #[test]
+fn perl_keeps_tools_of_developers_for_what_cannot_be_loaded_without() {
+    let image = base()
+        .executable("usr/bin/perl", program().data(b"\0PERL5LIB\0").build())
+        .file("app/main.pl", "use Thing;\n")
+        .file("usr/share/perl5/Thing.pm", "use Test::More;\nCPAN->new;\nTAP::Parser->new;\n")
+        .file("usr/share/perl/5.36/Test/More.pm", "require Test::Part;\nTAP::Parser->new;\n")
+        .file("usr/share/perl/5.36/Test/Part.pm", "1;")
+        .file("usr/share/perl/5.36/TAP/Parser.pm", "1;")
+        .file("usr/share/perl/5.36/CPAN.pm", "1;")
+        .file(
+            "var/lib/dpkg/status",
+            "Package: perl\nStatus: install ok installed\nArchitecture: amd64\nVersion: 1\n\n\
+             Package: libthing-perl\nStatus: install ok installed\nArchitecture: all\nVersion: 1\n\n",
+        )
+        .file(
+            "var/lib/dpkg/info/perl.list",
+            "/usr/bin/perl\n/usr/share/perl/5.36/Test/More.pm\n/usr/share/perl/5.36/Test/Part.pm\n\
+             /usr/share/perl/5.36/TAP/Parser.pm\n/usr/share/perl/5.36/CPAN.pm\n",
+        )
+        .file("var/lib/dpkg/info/libthing-perl.list", "/usr/share/perl5/Thing.pm\n");
+    assert_eq!(
+        kept_by_default(&image, r#"{"Cmd":["perl","/app/main.pl"]}"#),
+        "/app/main.pl entrypoint\n/usr/bin/perl entrypoint\n\
+         /usr/share/perl/5.36/Test/More.pm module\n/usr/share/perl/5.36/Test/Part.pm module\n\
+         /usr/share/perl5/Thing.pm module\n"
+    );
+}
+
+#[test]
 fn perl_keeps_the_modules_that_its_sources_speak_of() {
     let status = "Package: perl\nStatus: install ok installed\nArchitecture: amd64\nVersion: 1\n\n\
                   Package: libthing-perl\nStatus: install ok installed\nArchitecture: all\nVersion: 1\nDepends: libpart-perl\n\n\

@@ -74,6 +74,7 @@ const IMPLIED: &[&str] = &[
 const TOOLS: &[&str] = &[
     "App::Cpan",
     "App::Prove",
+    "CPAN::Meta",
     "CPAN",
     "Devel::PPPort",
     "Devel::Peek",
@@ -85,6 +86,15 @@ const TOOLS: &[&str] = &[
     "Test2",
     "perl5db",
 ];
+
+/// Returns which of [`TOOLS`] a module belongs to.
+fn tool_of(module: &[u8]) -> Option<&'static str> {
+    let is_of = |tool: &&&str| {
+        let rest = module.strip_prefix(tool.as_bytes());
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(b"::"))
+    };
+    TOOLS.iter().find(is_of).copied()
+}
 
 /// What loads tables of character sets by the names of those, a third of Perl's library. Modules of Perl itself have it
 /// for UTF-8; who else names it, or a layer of handles, has other character sets (Encode::Supported(3perl)).
@@ -283,12 +293,14 @@ fn find(collector: &Collector<'_>, by: NodeId, said: &Mentions) -> Vec<Found> {
         Some(found.node)
     };
     let is_own = collector.input.packages.owner(by).is_none();
-    let is_tool = |name: &[u8]| {
-        TOOLS.iter().any(|tool| {
-            let rest = name.strip_prefix(tool.as_bytes());
-            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(b"::"))
-        })
-    };
+    // A tool that is used needs the parts of itself that it merely speaks of.
+    let part_of = include.iter().find_map(|directory| {
+        let (top, path) = (tree.absolute(*directory), tree.absolute(by));
+        let below = path.strip_prefix(top.as_slice())?.strip_prefix(b"/")?;
+        let names = below.strip_suffix(b".pm")?.split(|b| *b == b'/');
+        tool_of(&names.collect::<Vec<_>>().join(&b"::"[..]))
+    });
+    let is_tool = |name: &[u8]| tool_of(name).is_some_and(|tool| part_of != Some(tool));
     let owner = collector.input.packages.owner(by);
     let is_core = owner.is_some_and(|owner| named::is_core(&Perl, collector, owner));
     let names_tables = !is_core && said.modules.iter().any(|name| is_of_encode(name));
