@@ -399,12 +399,15 @@ fn writable(mount: &Mount) -> bool {
     matches!(mount, Mount::Bind { read_only, .. } if !read_only)
 }
 
-/// The TCP ports that an image exposes (`6379/tcp`; without a protocol it is TCP).
+/// The TCP ports that an image exposes (`6379/tcp`; without a protocol it is TCP), in order: 80 is asked before 443, which
+/// often has nothing but a site by default.
 pub(super) fn exposed_tcp_ports(image: &Image) -> Vec<u16> {
     let ports = image.config().exposed_ports();
     let number = |text: &String| {
         let (number, protocol) = text.split_once('/').unwrap_or((text, "tcp"));
         (protocol == "tcp").then(|| number.parse().ok()).flatten()
     };
-    ports.iter().filter_map(number).collect()
+    let mut numbers: Vec<u16> = ports.iter().filter_map(number).collect();
+    numbers.sort_unstable();
+    numbers
 }
