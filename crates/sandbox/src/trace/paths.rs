@@ -12,6 +12,15 @@ pub(super) fn squeeze(base: &[u8], path: &[u8], into: &mut Vec<u8>) {
     } else {
         base
     };
+    // Almost every path is so already.
+    if is_squeezed(path) && (base.is_empty() || base.first() == Some(&b'/') && is_squeezed(base)) {
+        into.extend_from_slice(base);
+        if path.first() != Some(&b'/') {
+            into.push(b'/');
+        }
+        into.extend_from_slice(path);
+        return;
+    }
     for name in base
         .split(|&byte| byte == b'/')
         .chain(path.split(|&byte| byte == b'/'))
@@ -25,6 +34,19 @@ pub(super) fn squeeze(base: &[u8], path: &[u8], into: &mut Vec<u8>) {
     if into.is_empty() || (directory && path != b".") {
         into.push(b'/');
     }
+}
+
+/// Returns whether a path has no empty names, and none that begins with a dot, and does not end in a slash.
+fn is_squeezed(path: &[u8]) -> bool {
+    let mut before = b'/';
+    for (at, &byte) in path.iter().enumerate() {
+        let begins = before == b'/' && at > 0 || at == 0 && byte != b'/';
+        if begins && matches!(byte, b'/' | b'.') {
+            return false;
+        }
+        before = byte;
+    }
+    before != b'/'
 }
 
 /// Removes `.`, `..`, empty names and a slash at the end from an absolute path, without looking whether

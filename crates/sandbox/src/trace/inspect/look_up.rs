@@ -117,8 +117,10 @@ impl Inspector {
         if prefix.is_empty() && !self.shared.options.kernel_files && of_kernel_alone(asked) {
             return Ok(());
         }
-        let below = asked.clone();
-        asked.splice(..0, prefix.iter().copied());
+        let from_root = prefix.len();
+        if from_root > 0 {
+            asked.splice(..0, prefix.iter().copied());
+        }
         let question = Question {
             path: asked,
             kind: ask.kind,
@@ -151,7 +153,8 @@ impl Inspector {
             self.found.push(found);
             return Ok(());
         }
-        let glance = self.view.glance(root, &below, ask.follow, executed);
+        let below = asked.get(from_root..).unwrap_or_default();
+        let glance = self.view.glance(root, below, ask.follow, executed);
         let found = match &glance {
             Glance::Plain(_) => Some(asked.as_slice()),
             Glance::Opened(_, path) => Some(path.as_slice()),
@@ -166,7 +169,7 @@ impl Inspector {
         let start = Start { root, prefix };
         let resolved = self
             .view
-            .resolve(glance, start, &below, ask.follow, &mut |link, into| {
+            .resolve(glance, start, below, ask.follow, &mut |link, into| {
                 self.tracees.link(thread, link, into)
             });
         let kernel = of_kernel(&resolved.path) && resolved.links.is_empty();
