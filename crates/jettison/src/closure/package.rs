@@ -294,6 +294,12 @@ pub(super) fn other_names(collector: &mut Collector<'_>) -> Result<(), Error> {
             }
         }
     }
+    keep_wrappers(collector)?;
+    collector.run()
+}
+
+/// Keeps the scripts of the base that are other names of kept programs.
+fn keep_wrappers(collector: &mut Collector<'_>) -> Result<(), Error> {
     for id in collector.base.clone() {
         for script in collector.input.packages.files(id) {
             if collector.graph.keeps(*script) || !is_program_in_path(collector, *script) {
@@ -315,7 +321,7 @@ pub(super) fn other_names(collector: &mut Collector<'_>) -> Result<(), Error> {
             }
         }
     }
-    collector.run()
+    Ok(())
 }
 
 /// Where programs have what changes (FHS 3.0, 5.8).

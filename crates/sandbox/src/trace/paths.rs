@@ -38,15 +38,10 @@ pub(super) fn squeeze(base: &[u8], path: &[u8], into: &mut Vec<u8>) {
 
 /// Returns whether a path has no empty names, and none that begins with a dot, and does not end in a slash.
 fn is_squeezed(path: &[u8]) -> bool {
-    let mut before = b'/';
-    for (at, &byte) in path.iter().enumerate() {
-        let begins = before == b'/' && at > 0 || at == 0 && byte != b'/';
-        if begins && matches!(byte, b'/' | b'.') {
-            return false;
-        }
-        before = byte;
-    }
-    before != b'/'
+    let names = path.strip_prefix(b"/").unwrap_or(path);
+    !names
+        .split(|&byte| byte == b'/')
+        .any(|name| name.is_empty() || name.starts_with(b"."))
 }
 
 /// Removes `.`, `..`, empty names and a slash at the end from an absolute path, without looking whether

@@ -204,9 +204,9 @@ fn follow(
             }
             continue;
         }
-        let is_started = found.first && COMMANDS.contains(&callee) && said.starts_programs;
+        let is_started = found.first && COMMANDS.contains(&callee);
         // Package managers say by which shell they run scripts, and start that further down.
-        if is_started || text == "sh" && said.starts_programs {
+        if said.starts_programs && (is_started || text == "sh") {
             application::keep_command(collector, node, text, ours);
         }
         if text.len() < 64 {

@@ -294,8 +294,9 @@ fn find(collector: &Collector<'_>, by: NodeId, said: &Mentions) -> Vec<Found> {
     };
     let is_own = collector.input.packages.owner(by).is_none();
     // A tool that is used needs the parts of itself that it merely speaks of.
+    let path = tree.absolute(by);
     let part_of = include.iter().find_map(|directory| {
-        let (top, path) = (tree.absolute(*directory), tree.absolute(by));
+        let top = tree.absolute(*directory);
         let below = path.strip_prefix(top.as_slice())?.strip_prefix(b"/")?;
         let names = below.strip_suffix(b".pm")?.split(|b| *b == b'/');
         tool_of(&names.collect::<Vec<_>>().join(&b"::"[..]))
