@@ -33,6 +33,7 @@ mod language;
 mod level;
 mod locale;
 mod login;
+mod manifests;
 mod mentioned;
 mod own;
 mod package;

@@ -13,7 +13,7 @@ use layer::NodeId;
 use super::collector::{Collector, Script};
 use super::command::Caller;
 use super::directories::is_shared;
-use super::{Error, Evidence};
+use super::{Error, Evidence, manifests};
 use crate::packages::PackageId;
 
 /// Larger files are data, or bundles in which words mean nothing.
@@ -102,23 +102,6 @@ const LARGEST_SETTING: u64 = 256 << 10;
 
 /// Fewer letters begin too much.
 const SHORTEST_BEGIN: usize = 4;
-
-/// What names tools for who develops: manifests of npm, Composer, TypeScript, Python and Cargo, and of Compose, which
-/// starts other images.
-const MANIFESTS: &[&str] = &[
-    "package.json",
-    "package-lock.json",
-    "composer.json",
-    "tsconfig.json",
-    "pyproject.toml",
-    "setup.cfg",
-    "tox.ini",
-    "Cargo.toml",
-    "docker-compose.yml",
-    "docker-compose.yaml",
-    "compose.yml",
-    "compose.yaml",
-];
 
 /// Keeps the programs that a source file of the user's starts. `own` is whether it is part of the
 /// application, and not of something that was installed for it.
@@ -254,9 +237,8 @@ fn examine_settings(collector: &mut Collector<'_>, node: NodeId, own: bool) -> R
     let directory = tree.parent(node);
     // Of those in /etc, what one application has to itself.
     let is_own = own || tree.path(node).starts_with(b"etc/") && !is_shared(tree, directory);
-    let is_manifest =
-        MANIFESTS.iter().any(|other| other.as_bytes() == name) || name.starts_with(b".");
-    if !is_own || is_manifest || tree.size(node) > LARGEST_SETTING {
+    let is_for_tools = manifests::is_manifest(name) || name.starts_with(b".");
+    if !is_own || is_for_tools || tree.size(node) > LARGEST_SETTING {
         return Ok(());
     }
     let text = collector.read(node, LARGEST_SETTING)?;

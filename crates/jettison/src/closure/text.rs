@@ -7,7 +7,7 @@ use layer::tree::resolve::Lookup;
 
 use super::collector::Collector;
 use super::command::Caller;
-use super::{Edge, Error, Evidence, directories, mentioned, wanted};
+use super::{Edge, Error, Evidence, directories, manifests, mentioned, wanted};
 use crate::script::config;
 
 /// Settings above this size are data.
@@ -41,10 +41,6 @@ const NOT_SETTINGS: &[&str] = &[
     "etc/adduser.conf",
 ];
 
-/// Endings of what installers note for themselves, with the paths of all that they installed (package-lock.json(5), pnpm,
-/// pkg-js-tools of Debian).
-const LOCKS: &[&str] = &["-lock.json", "-lock.yaml", "npm-shrinkwrap.json"];
-
 /// Keeps what a kept text file names, if it is a setting.
 pub(super) fn examine(
     collector: &mut Collector<'_>,
@@ -60,7 +56,7 @@ pub(super) fn examine(
             .iter()
             .any(|ending| path.ends_with(ending.as_bytes())))
         && !NOT_SETTINGS.iter().any(|other| path == other.as_bytes())
-        && !LOCKS.iter().any(|ending| path.ends_with(ending.as_bytes()));
+        && !manifests::is_lock(tree.name(node));
     if !is_setting || first.contains(&0) || tree.size(node) > LARGEST {
         return Ok(());
     }

@@ -4,7 +4,7 @@ use layer::NodeId;
 
 use crate::closure::collector::Collector;
 use crate::closure::command::Caller;
-use crate::closure::{Evidence, companion, mentioned, package};
+use crate::closure::{Evidence, companion, manifests, mentioned, package};
 
 /// Settings above this size are data.
 pub(super) const MAX_TEXT: u64 = 1 << 20;
@@ -25,24 +25,6 @@ const TEXTS: &[&str] = &[
     ".bash",
 ];
 
-/// Files that are read where an application is built, installed or checked: by pip
-/// and its kin (pyproject.toml specification, Pipfile), npm (package-lock.json),
-/// TypeScript, and test runners (tox, pytest, mypy, flake8).
-const FOR_BUILDING: &[&str] = &[
-    "pyproject.toml",
-    "setup.cfg",
-    "Pipfile",
-    "tox.ini",
-    "pytest.ini",
-    "mypy.ini",
-    "package.json",
-    "package-lock.json",
-    "npm-shrinkwrap.json",
-    "tsconfig.json",
-    "jsconfig.json",
-    "composer.json",
-];
-
 /// Returns whether a file is a setting or script that an application could bring.
 pub(super) fn is_text(collector: &Collector<'_>, node: NodeId, first: &[u8]) -> bool {
     let tree = collector.tree();
@@ -52,7 +34,7 @@ pub(super) fn is_text(collector: &Collector<'_>, node: NodeId, first: &[u8]) -> 
     text && !first.contains(&0)
         && tree.size(node) <= MAX_TEXT
         && !name.starts_with(b".git")
-        && !FOR_BUILDING.iter().any(|other| name == other.as_bytes())
+        && !manifests::is_manifest(name)
         && !tree.path(node).starts_with(b"etc/")
         && collector.input.packages.owner(node).is_none()
 }
