@@ -262,6 +262,9 @@ fn slim_hint(error: &slim::Error) -> Option<String> {
         slim::Error::Closure(E::EntryPointMissing { .. }) => {
             "the image cannot start as it is; is it complete, and its PATH right?".to_owned()
         }
+        slim::Error::Closure(E::EntryPointNotExecutable { path, .. }) => {
+            format!("the image cannot start as it is; RUN chmod +x {path}, or COPY --chmod=755")
+        }
         slim::Error::Image(error) => return image_hint(error),
         _ => return None,
     })

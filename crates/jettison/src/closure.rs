@@ -114,6 +114,16 @@ pub enum Error {
         /// The program.
         program: String,
     },
+    /// What it says to run is there and may not be executed.
+    #[error("entry point `{program}` cannot be executed: {path} has mode {mode:04o}")]
+    EntryPointNotExecutable {
+        /// The program.
+        program: String,
+        /// Where it is.
+        path: String,
+        /// Its permissions.
+        mode: u16,
+    },
     /// A package that the user named is not installed.
     #[error("package `{0}` is not in the image")]
     NoSuchPackage(String),

@@ -53,6 +53,39 @@ fn what_was_copied_stays_though_nothing_names_it() {
 }
 
 #[test]
+fn what_run_made_under_a_name_that_it_says_stays() {
+    let app = Builder::new().executable("app", program().build());
+    let made = Builder::new()
+        .file("etc/app.p12", "x")
+        .file("etc/app.d/server.key", "x")
+        .file("opt/app/model.bin", "x")
+        .file("opt/source.tar.gz", "x")
+        .file("var/tmp/x.conf", "x")
+        .executable("opt/tool/bin/install", program().build())
+        .executable("usr/local/bin/fetched", program().build());
+    let later = Builder::new().file("etc/later.conf", "x");
+    let kept = kept_of(
+        &[
+            ("COPY app /app", app),
+            (
+                "/bin/sh -c mkdir -p /etc/app.d && cd /etc/app.d && keytool -keystore \
+                 /etc/app.p12 && openssl req -keyout server.key && make --output=$DATA/model.bin && \
+                 curl -o /opt/source.tar.gz && curl -o /var/tmp/x.conf && /opt/tool/bin/install x && \
+                 curl --output /usr/local/bin/fetched && /usr/local/bin/fetched --version",
+                made,
+            ),
+            ("RUN /bin/sh -c configure", later),
+        ],
+        r#"{"Cmd":["/app"],"Env":["PATH=/usr/local/bin:/usr/bin","DATA=/opt/app"]}"#,
+    );
+    assert_eq!(
+        kept,
+        "/app entrypoint\n/etc/app.d/server.key application\n/etc/app.p12 application\n\
+         /opt/app/model.bin authored\n/usr/local/bin/fetched application\n"
+    );
+}
+
+#[test]
 fn what_a_copied_command_runs_stays_and_of_a_copied_script_elsewhere_what_is_cheap() {
     let layer = Builder::new()
         .executable("usr/bin/app", program().build())

@@ -389,7 +389,7 @@ fn users_add_and_drop() {
 
 #[test]
 fn what_cannot_be_slimmed_says_why() {
-    let image = base();
+    let image = base().file("usr/bin/start", "#!/bin/sh\n");
     let with = |include: &str, package: &str| Options {
         include: Some(include.to_owned())
             .filter(|text| !text.is_empty())
@@ -411,6 +411,11 @@ fn what_cannot_be_slimmed_says_why() {
             r#"{"Cmd":["gone"]}"#,
             with("", ""),
             "entry point `gone` is not in the image",
+        ),
+        (
+            r#"{"Cmd":["start"]}"#,
+            with("", ""),
+            "entry point `start` cannot be executed: /usr/bin/start has mode 0644",
         ),
         (
             r#"{"Cmd":["sh"]}"#,

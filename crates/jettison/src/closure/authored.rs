@@ -1,5 +1,5 @@
-//! What the author of an image put there: files that COPY and ADD brought, and data that
-//! RUN made where data belongs.
+//! What the author of an image put there: files that COPY and ADD brought, what RUN made under a
+//! name that it says, and data that RUN made where data belongs.
 //!
 //! Who copies a file in means it for the application, however that puts the name together at
 //! run time: from a string of a Go program, a variable that an orchestrator sets, a
@@ -11,7 +11,9 @@
 //! The history tells which layer is whose (OCI image configuration, `history`). A layer
 //! that brings a system is a base, whoever copied it.
 
-use std::collections::HashSet;
+mod named;
+
+use std::collections::{BTreeSet, HashSet};
 
 use layer::NodeId;
 
@@ -28,6 +30,8 @@ use crate::script::{self, Dialect};
 enum Origin {
     /// COPY or ADD.
     Copied,
+    /// RUN, and it says the name.
+    Named,
     /// RUN.
     Ran,
     /// A base, or nobody knows.
@@ -53,6 +57,20 @@ const FOR_OTHERS: &[&[u8]] = &[
     b"usr/share/keyrings/",
 ];
 
+/// Directories in which even those that were made by name are of no use at run time: a runtime
+/// mounts its own there (OCI runtime specification, "Default Filesystems"), or they are for installing.
+const BUILDS_OWN: &[&[u8]] = &[
+    b"dev/",
+    b"proc/",
+    b"sys/",
+    b"tmp/",
+    b"var/tmp/",
+    b"var/cache/apt/",
+    b"var/lib/apt/",
+    b"etc/apt/",
+    b"usr/share/keyrings/",
+];
+
 /// Keeps what the author put there.
 pub(super) fn add(collector: &mut Collector<'_>) {
     if collector.input.options.level == Level::Traced {
@@ -70,21 +88,33 @@ pub(super) fn add(collector: &mut Collector<'_>) {
         return;
     }
     let tree = collector.tree();
+    let environment: Vec<(Vec<u8>, Vec<u8>)> = collector.environment.clone().into_iter().collect();
+    let named: Vec<BTreeSet<NodeId>> = layers
+        .iter()
+        .zip(&origins)
+        .map(|(made, origin)| match made.text.strip_prefix("RUN ") {
+            Some(command) if *origin == Origin::Ran => named::named_by(tree, command, &environment),
+            _ => BTreeSet::new(),
+        })
+        .collect();
     for node in tree.walk(tree.root()) {
         let of = |layer: usize| origins.get(layer).copied().unwrap_or(Origin::Unknown);
         // `RUN chmod` copies what COPY brought to another layer.
         let layers_of = [tree.since(node), tree.layer(node)].map(|layer| layer as usize);
-        let copied = layers_of
-            .into_iter()
-            .find(|layer| of(*layer) == Origin::Copied);
-        let layer = copied.unwrap_or(layers_of[1]);
-        let origin = of(layer);
+        let find = |is: &dyn Fn(usize) -> bool| layers_of.into_iter().find(|layer| is(*layer));
+        let copied = find(&|layer| of(layer) == Origin::Copied);
+        let says = find(&|layer| named.get(layer).is_some_and(|named| named.contains(&node)));
+        let (layer, origin) = match (copied, says) {
+            (Some(layer), _) => (layer, Origin::Copied),
+            (None, Some(layer)) => (layer, Origin::Named),
+            (None, None) => (layers_of[1], of(layers_of[1])),
+        };
         if origin == Origin::Unknown || !is_of_application(collector, node, origin) {
             continue;
         }
         let script = match origin {
-            Origin::Copied => executable_script(collector, node),
-            _ => None,
+            Origin::Copied | Origin::Named => executable_script(collector, node),
+            Origin::Ran | Origin::Unknown => None,
         };
         // The author's commands, and settings of the system, are meant to be used. Of a shell's
         // scripts many are for other places: where it is built, where it is deployed.
@@ -93,7 +123,7 @@ pub(super) fn add(collector: &mut Collector<'_>) {
             || script
                 .as_ref()
                 .is_some_and(|name| Dialect::of(name).is_none());
-        let evidence = match is_meant && origin == Origin::Copied {
+        let evidence = match is_meant && origin != Origin::Ran {
             true => Evidence::Application,
             false => Evidence::Authored,
         };
@@ -177,7 +207,9 @@ fn is_of_application(collector: &Collector<'_>, node: NodeId, origin: Origin) ->
     let path = tree.path(node);
     let is_below = |places: &[&[u8]]| places.iter().any(|place| path.starts_with(place));
     let is_in_place = match origin {
-        Origin::Copied => !is_below(FOR_OTHERS),
+        // A directory that was made is there to be written to.
+        Origin::Named if tree.is_directory(node) => !is_below(BUILDS_OWN),
+        Origin::Copied | Origin::Named => !is_below(FOR_OTHERS),
         Origin::Ran => is_below(FOR_DATA),
         Origin::Unknown => false,
     };

@@ -63,6 +63,20 @@ impl Collector<'_> {
 
     pub(super) fn find_command(&self, name: &[u8]) -> Option<(Vec<u8>, Resolved)> {
         let tree = self.tree();
+        self.places_of_command(name).find(|(_, found)| {
+            tree.content(found.node).is_some() && tree.mode(found.node) & 0o111 != 0
+        })
+    }
+
+    /// Returns the first file that has the name of a command, whether it may be executed or not.
+    pub(super) fn find_file_of_command(&self, name: &[u8]) -> Option<NodeId> {
+        let found = self.places_of_command(name).next();
+        found.map(|(_, found)| found.node)
+    }
+
+    /// Looks a command up wherever it may be.
+    fn places_of_command(&self, name: &[u8]) -> impl Iterator<Item = (Vec<u8>, Resolved)> {
+        let tree = self.tree();
         let workdir = self.working_directory();
         let candidates: Vec<Vec<u8>> = if name.contains(&b'/') {
             vec![name.to_vec()]
@@ -72,10 +86,9 @@ impl Collector<'_> {
                 .map(|dir| [dir.as_slice(), name].join(&b'/'))
                 .collect()
         };
-        candidates.into_iter().find_map(|path| {
+        candidates.into_iter().filter_map(move |path| {
             let found = tree.resolve_at(workdir, &path, Lookup::STAT).ok()?;
-            let runs = tree.content(found.node).is_some() && tree.mode(found.node) & 0o111 != 0;
-            runs.then_some((path, found))
+            Some((path, found))
         })
     }
 

@@ -60,12 +60,25 @@ fn run(collector: &mut Collector<'_>, words: &[Vec<u8>], detail: &str) -> Result
     };
     match collector.keep_command_line(words, caller)? {
         Some(_) => Ok(()),
-        None => Err(Error::EntryPointMissing {
-            program: words
-                .first()
-                .map(|w| String::from_utf8_lossy(w).into_owned())
-                .unwrap_or_default(),
-        }),
+        None => Err(missing(
+            collector,
+            words.first().map(Vec::as_slice).unwrap_or_default(),
+        )),
+    }
+}
+
+/// Says why a program does not run.
+fn missing(collector: &Collector<'_>, name: &[u8]) -> Error {
+    let tree = collector.tree();
+    let program = String::from_utf8_lossy(name).into_owned();
+    let file = collector.find_file_of_command(name);
+    match file.filter(|file| tree.content(*file).is_some()) {
+        Some(file) => Error::EntryPointNotExecutable {
+            program,
+            path: String::from_utf8_lossy(&tree.absolute(file)).into_owned(),
+            mode: tree.mode(file),
+        },
+        None => Error::EntryPointMissing { program },
     }
 }
 
