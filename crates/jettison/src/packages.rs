@@ -156,6 +156,16 @@ pub struct Package {
     record: Record,
 }
 
+impl Package {
+    /// Returns whether it is of one of these sections of dpkg (Debian policy 2.4), whatever the area: `utils` and
+    /// `contrib/utils` are one.
+    pub(crate) fn is_of_section(&self, sections: &[&str]) -> bool {
+        let section = self.section.as_deref().unwrap_or_default();
+        let name = section.rsplit('/').next().unwrap_or_default();
+        sections.contains(&name)
+    }
+}
+
 /// What a package was built from.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Source {

@@ -314,6 +314,31 @@ fn a_program_converts_what_it_can_be_told_if_it_speaks_of_that() {
 }
 
 #[test]
+fn a_module_of_a_run_time_converts_what_scripts_tell_it() {
+    let image = |module: &str| {
+        let text = b"\0wrong encoding: `%s`\0";
+        let object = elf::Builder::library().import("iconv_open").data(text);
+        base()
+            .executable(
+                "usr/bin/app",
+                program().data(format!("\0/{module}\0")).build(),
+            )
+            .file(module, object.build())
+            .file(
+                "usr/lib/gconv/gconv-modules",
+                "module GBK// INTERNAL GBK 1\n",
+            )
+            .file("usr/lib/gconv/GBK.so", elf::Builder::library().build())
+    };
+    let converts = |module: &str| {
+        kept_by_default(&image(module), r#"{"Cmd":["app"]}"#).contains("GBK.so gconv")
+    };
+    assert!(converts("usr/lib/run/iconv.so"));
+    assert!(!converts("usr/lib/run/libtext.so"));
+    assert!(!converts("usr/lib/x86_64-linux-gnu/iconv.so"));
+}
+
+#[test]
 fn fonts_stay_for_who_has_their_library_built_in_or_looks_for_them() {
     let image = |strings: &[u8]| {
         base()

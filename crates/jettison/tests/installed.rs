@@ -646,19 +646,50 @@ fn a_script_stays_with_the_program_that_it_stands_for() {
         let program_of = |bytes: usize| program().data("x".repeat(bytes)).build();
         let layer = base()
             .executable("usr/bin/app", "#!/bin/sh\ntrue\n")
-            .executable("usr/bin/zip", "#!/bin/sh\nexec /usr/lib/zip/zip \"$@\"\n")
-            .executable("usr/lib/zip/zip", program_of(bytes));
+            .executable("usr/bin/pack", "#!/bin/sh\nexec /usr/lib/zip/pack \"$@\"\n")
+            .executable("usr/lib/zip/pack", program_of(bytes));
         let packages = [
             ESSENTIAL,
             package("app", "", &["/usr/bin/app"]),
-            package("zip", "", &["/usr/bin/zip", "/usr/lib/zip/zip"]),
+            package("zip", "", &["/usr/bin/pack", "/usr/lib/zip/pack"]),
         ];
         installed(layer, &packages, &[])
     };
     let rest = "/bin/sh interpreter\n/usr/bin/app entrypoint\n";
     assert_eq!(
         kept_of(&[layer(1)], CONFIG),
-        format!("{rest}/usr/bin/zip package\n/usr/lib/zip/zip spawn\n")
+        format!("{rest}/usr/bin/pack package\n/usr/lib/zip/pack spawn\n")
     );
     assert_eq!(kept_of(&[layer(4 << 20)], CONFIG), rest);
+}
+
+#[test]
+fn the_program_that_a_package_is_named_after_was_asked_for() {
+    let large = |bytes: usize| program().data("x".repeat(bytes)).build();
+    let layer = base()
+        .executable("usr/bin/app", program().build())
+        .executable("usr/bin/convert", large(20 << 20))
+        .executable("usr/bin/compile", large(20 << 20))
+        .executable("usr/bin/query", large(5 << 20))
+        .executable("usr/bin/query-bench", large(5 << 20))
+        .executable("usr/bin/dependency", large(20 << 20));
+    let packages = [
+        ESSENTIAL,
+        package("app", "", &["/usr/bin/app"]),
+        package("convert", "Section: text\n", &["/usr/bin/convert"]),
+        package("compile", "Section: devel\n", &["/usr/bin/compile"]),
+        // The client is in a part of what was asked for.
+        package(
+            "query-client",
+            "Source: query\nDepends: query-client-core, dependency\n",
+            &["/usr/bin/query-bench"],
+        ),
+        package("query-client-core", "Source: query\n", &["/usr/bin/query"]),
+        package("dependency", "", &["/usr/bin/dependency"]),
+    ];
+    let image = installed(layer, &packages, &["query-client-core", "dependency"]);
+    assert_eq!(
+        kept_of(&[image], CONFIG),
+        "/usr/bin/app entrypoint\n/usr/bin/convert package\n/usr/bin/query package\n"
+    );
 }

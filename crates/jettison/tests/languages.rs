@@ -123,6 +123,32 @@ fn distributions_that_were_asked_for_stay_and_tools_of_development_go() {
     assert_eq!(distributions(&image, RUN), ["driver"]);
 }
 
+#[test]
+fn a_program_that_setuptools_wrote_has_its_distribution() {
+    let site = "usr/lib/python3/dist-packages";
+    let text = "#!/usr/bin/python3\n__requires__ = 'tool.kit==1.0'\n\
+        load_entry_point('tool.kit==1.0', 'console_scripts', 'run')()\n";
+    let image = python()
+        .executable("usr/bin/run", text)
+        .file(&format!("{site}/toolkit/__init__.py"), "")
+        .file(
+            &format!("{site}/tool_kit-1.0.egg-info/PKG-INFO"),
+            "Name: tool.kit\n",
+        )
+        .file(
+            &format!("{site}/tool_kit-1.0.egg-info/top_level.txt"),
+            "toolkit\n",
+        );
+    assert_eq!(
+        kept(&image, r#"{"Cmd":["run"]}"#, "dist-packages"),
+        [
+            format!("/{site}/tool_kit-1.0.egg-info/PKG-INFO"),
+            format!("/{site}/tool_kit-1.0.egg-info/top_level.txt"),
+            format!("/{site}/toolkit/__init__.py"),
+        ]
+    );
+}
+
 const SITE: &str = "usr/lib/python3.11/site-packages";
 
 /// Returns the names of the kept distributions.

@@ -164,10 +164,10 @@ fn settings_of_the_application_name_what_was_asked_for() {
 fn a_source_of_a_package_names_what_was_asked_for_and_its_packager_suggests() {
     let image = |suggests: &str, asked: bool| {
         let checker =
-            "Package: checker\nStatus: install ok installed\nArchitecture: all\nVersion: 1\n\n";
+            "Package: checks\nStatus: install ok installed\nArchitecture: all\nVersion: 1\n\n";
         let automatic = match asked {
             true => "",
-            false => "Package: checker\nArchitecture: all\nAuto-Installed: 1\n\n",
+            false => "Package: checks\nArchitecture: all\nAuto-Installed: 1\n\n",
         };
         tools()
             .executable("usr/bin/run", program().build())
@@ -185,11 +185,11 @@ fn a_source_of_a_package_names_what_was_asked_for_and_its_packager_suggests() {
             )
             .file("var/lib/apt/extended_states", automatic)
             .file("var/lib/dpkg/info/app.list", "/usr/bin/app\n")
-            .file("var/lib/dpkg/info/checker.list", "/usr/bin/checker\n")
+            .file("var/lib/dpkg/info/checks.list", "/usr/bin/checker\n")
     };
     let stays = |image: &Builder| kept(image, r#"{"Cmd":["app"]}"#).contains("/usr/bin/checker ");
-    assert!(stays(&image("Suggests: checker\n", true)));
-    assert!(!stays(&image("Source: checker\nSuggests: checker\n", true)));
-    assert!(!stays(&image("Suggests: checker\n", false)));
+    assert!(stays(&image("Suggests: checks\n", true)));
+    assert!(!stays(&image("Source: checks\nSuggests: checks\n", true)));
+    assert!(!stays(&image("Suggests: checks\n", false)));
     assert!(!stays(&image("", true)));
 }

@@ -10,6 +10,7 @@ use super::collector::{Collector, Optional, Script};
 use super::package::{is_for_development, is_in_path, is_program_in_path, packages_of, program_of};
 use super::wanted::is_wanted;
 use super::{Edge, Error, Evidence, language};
+use crate::packages::Package;
 
 /// Bytes that a companion may add.
 ///
@@ -23,11 +24,31 @@ pub(super) const LIMIT: u64 = 1_000_000;
 /// source of others starts.
 const ASKED_FOR: u64 = 4_000_000;
 
+/// Bytes that such a program may add if the name of the package begins with its own: `mariadb` of `mariadb-client`.
+const NAMESAKE: u64 = 16_000_000;
+
 /// Bytes that an interpreter may add whose language runs as a library of something else: it is the smaller part of it.
 const BESIDE_ITS_LIBRARY: u64 = 10_000_000;
 
 /// Bytes of data that the first companion of a package may bring for all of them.
 const LIMIT_OF_DATA: u64 = 4_000_000;
+
+/// Sections of what developers work with, and of languages (Debian policy 2.4): what these run names them.
+const FOR_DEVELOPERS: &[&str] = &[
+    "devel",
+    "libdevel",
+    "vcs",
+    "editors",
+    "interpreters",
+    "java",
+    "javascript",
+    "perl",
+    "php",
+    "python",
+    "ruby",
+    "rust",
+    "golang",
+];
 
 /// Part of a server's own bytes that each of its clients may add: next to nothing beside a database of 26 MB
 /// is what dumps it.
@@ -209,8 +230,9 @@ pub(super) fn settle(collector: &mut Collector<'_>) -> Result<(), Error> {
                 false if companion.is_started => allowance(collector, node)?.max(ASKED_FOR),
                 false => allowance(collector, node)?,
             };
-            let is_cheap = cost(collector, node, &inodes)? <= allowed
-                && cost_of_data(collector, node) <= LIMIT_OF_DATA;
+            let is_cheap = allowed == u64::MAX
+                || cost(collector, node, &inodes)? <= allowed
+                    && cost_of_data(collector, node) <= LIMIT_OF_DATA;
             if !is_cheap {
                 collector.companions.insert(node, companion);
                 continue;
@@ -294,10 +316,11 @@ fn is_required(collector: &Collector<'_>, script: &Optional) -> bool {
 /// certain.
 fn allowance(collector: &Collector<'_>, companion: NodeId) -> Result<u64, Error> {
     let (packages, tree) = (collector.input.packages, collector.tree());
-    let is_asked_for = packages
-        .owner(companion)
-        .is_some_and(|id| collector.asked.contains(&id));
-    let least = if is_asked_for { ASKED_FOR } else { LIMIT };
+    let owner = packages.owner(companion);
+    let least = match owner.filter(|id| collector.asked.contains(id)) {
+        Some(id) => least_of_asked(packages.package(id), tree.name(companion)),
+        None => LIMIT,
+    };
     let Some(made_from) = packages.source_of(companion) else {
         return Ok(least);
     };
@@ -320,6 +343,17 @@ fn allowance(collector: &Collector<'_>, companion: NodeId) -> Result<u64, Error>
         }
     }
     Ok(least)
+}
+
+/// Returns what a program of a package may add at least that was asked for. The one whose name the package has is what
+/// was asked for, at any price.
+fn least_of_asked(package: &Package, program: &[u8]) -> u64 {
+    let rest = package.name.as_bytes().strip_prefix(program);
+    match rest.filter(|_| !package.is_of_section(FOR_DEVELOPERS)) {
+        Some([]) => u64::MAX,
+        Some([b'-', ..]) => NAMESAKE,
+        _ => ASKED_FOR,
+    }
 }
 
 /// Returns the bytes that a program and its libraries would add to files with these inodes.

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use layer::NodeId;
+use layer::{NodeId, Tree};
 
 use super::collector::Collector;
 use super::wanted::is_wanted;
@@ -431,28 +431,40 @@ fn act(collector: &mut Collector<'_>, from: NodeId, row: &Row) {
 /// Keeps a library that something opens by name, and its versions: `libx.so` is
 /// `libx.so.1` where nothing is built.
 pub(super) fn keep_library(collector: &mut Collector<'_>, from: NodeId, name: &[u8]) {
-    let tree = collector.tree();
-    for directory in LIBRARY_DIRECTORIES {
-        let Ok(found) = tree.resolve(directory.as_bytes()) else {
-            continue;
-        };
-        let named = tree.children(found.node).into_iter().filter(|node| {
+    for node in libraries(collector.tree(), name) {
+        let (evidence, detail) = (Evidence::Dlopen, String::from_utf8_lossy(name).into_owned());
+        let from = Some(from);
+        collector.keep(
+            node,
+            Edge {
+                from,
+                evidence,
+                detail,
+            },
+        );
+    }
+}
+
+/// Returns the libraries of a name, and of its versions.
+pub(super) fn libraries(tree: &Tree, name: &[u8]) -> Vec<NodeId> {
+    let directories = LIBRARY_DIRECTORIES.iter();
+    let directories = directories.filter_map(|path| Some(tree.resolve(path.as_bytes()).ok()?.node));
+    let directories: BTreeSet<NodeId> = directories.collect();
+    let files = directories.into_iter().flat_map(|it| tree.children(it));
+    files
+        .filter(|node| {
             let rest = tree.name(*node).strip_prefix(name);
             rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(b"."))
-        });
-        for node in named {
-            let (evidence, detail) = (Evidence::Dlopen, String::from_utf8_lossy(name).into_owned());
-            let from = Some(from);
-            collector.keep(
-                node,
-                Edge {
-                    from,
-                    evidence,
-                    detail,
-                },
-            );
-        }
-    }
+        })
+        .collect()
+}
+
+/// Returns whether loaders look where a file is.
+pub(super) fn is_in_library_directory(tree: &Tree, node: NodeId) -> bool {
+    let directories = LIBRARY_DIRECTORIES.iter();
+    let mut directories =
+        directories.filter_map(|path| Some(tree.resolve(path.as_bytes()).ok()?.node));
+    directories.any(|directory| directory == tree.parent(node))
 }
 
 /// Where loaders look for libraries, and glibc for name service modules.

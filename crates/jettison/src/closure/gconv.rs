@@ -2,16 +2,16 @@
 //!
 //! All of them together are larger than many programs. A program that calls
 //! iconv_open(3) itself and speaks of character sets, in its help or its errors, may be told any by its user
-//! and keeps all. Of one that does not (`tar` writes its headers in UTF-8), of a library, and of a program that
-//! came along, those count that it can name: whose name or alias
+//! and keeps all. So may a module of a language that does, as PHP's `iconv`, by scripts. Of a program that does not
+//! (`tar` writes its headers in UTF-8), of a library, and of a program that came along, those count that it can name: whose name or alias
 //! (`gconv-modules`, glibc manual "glibc iconv Implementation") is one of its strings.
 
 use std::collections::{BTreeSet, HashMap};
 
-use layer::NodeId;
+use layer::{NodeId, Tree};
 
 use super::collector::Collector;
-use super::{Edge, Evidence};
+use super::{Edge, Evidence, facts};
 use crate::elf::Object;
 
 /// The modules of one directory.
@@ -60,8 +60,10 @@ pub(super) fn keep(
     names: &BTreeSet<Vec<u8>>,
     takes_names: bool,
 ) {
-    let is_program =
-        takes_names && object.interpreter.is_some() && collector.is_kept_for_certain(node);
+    let is_told = match object.interpreter {
+        Some(_) => collector.is_kept_for_certain(node),
+        None => is_module(collector.tree(), node),
+    };
     for modules in directories(collector) {
         let tree = collector.tree();
         let evidence = Evidence::Gconv;
@@ -70,7 +72,7 @@ pub(super) fn keep(
             evidence,
             detail: String::from_utf8_lossy(detail).into_owned(),
         };
-        if is_program {
+        if takes_names && is_told {
             collector.keep_below(modules.directory, &edge(b"iconv_open"), |_| true);
             continue;
         }
@@ -93,6 +95,11 @@ pub(super) fn keep(
             collector.keep_path(modules.directory, &path, Some(node), evidence);
         }
     }
+}
+
+/// Returns whether an object is no library, but what a run time opens for scripts.
+fn is_module(tree: &Tree, node: NodeId) -> bool {
+    !tree.name(node).starts_with(b"lib") && !facts::is_in_library_directory(tree, node)
 }
 
 fn directories(collector: &Collector<'_>) -> Vec<Modules> {

@@ -44,7 +44,8 @@ pub(super) fn base(packages: &PackageDb, tree: &layer::Tree) -> BTreeSet<Package
 }
 
 /// Returns the packages that somebody installed by name, `base` aside. One that holds nothing but documentation stands for
-/// those that it depends on: of Debian's `imagemagick` the programs are in `imagemagick-6.q16`.
+/// those that it depends on: of Debian's `imagemagick` the programs are in `imagemagick-6.q16`. One may be in parts whose
+/// names begin with its own: of `mariadb-client` the client is in `mariadb-client-core`.
 pub(super) fn asked_for(
     packages: &PackageDb,
     tree: &layer::Tree,
@@ -58,11 +59,14 @@ pub(super) fn asked_for(
             continue;
         }
         let holds = |node: &NodeId| is_wanted(tree, *node);
-        if packages.files(id).iter().any(holds) {
-            continue;
-        }
-        let others = packages.dependencies(id).iter();
-        pending.extend(others.filter(|other| !is_development(packages.package(**other))));
+        let is_whole = packages.files(id).iter().any(holds);
+        let begin = format!("{}-", packages.package(id).name);
+        let is_part = |other: PackageId| {
+            packages.are_siblings(id, other) && packages.package(other).name.starts_with(&begin)
+        };
+        let others = packages.dependencies(id).iter().copied();
+        let others = others.filter(|other| !is_whole || is_part(*other));
+        pending.extend(others.filter(|other| !is_development(packages.package(*other))));
     }
     found
 }
@@ -249,8 +253,7 @@ pub(super) fn is_for_development(collector: &Collector<'_>, node: NodeId) -> boo
 }
 
 fn is_development(package: &Package) -> bool {
-    let section = package.section.as_deref().unwrap_or_default();
-    section.rsplit('/').next() == Some("devel")
+    package.is_of_section(&["devel"])
 }
 
 pub(super) fn is_in_path(tree: &layer::Tree, node: NodeId) -> bool {

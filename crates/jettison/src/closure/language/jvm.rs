@@ -10,7 +10,7 @@ mod constants;
 
 use layer::{NodeId, Tree};
 
-use super::Language;
+use super::{Language, application};
 use crate::closure::collector::Collector;
 use crate::closure::{Edge, Error, Evidence, facts, spoken};
 use crate::elf::machine;
@@ -87,6 +87,9 @@ impl Language for Jvm {
         let own = collector.is_own(node);
         for literal in &said.literals {
             spoken::keep_literal(collector, node, literal, own);
+        }
+        for path in said.paths.iter().filter(|_| own) {
+            application::keep_path(collector, node, &String::from_utf8_lossy(path), true);
         }
         for literal in &said.of_libraries {
             spoken::keep_literal(collector, node, literal, false);

@@ -346,6 +346,12 @@ fn follow_literals(
         if said.lists_modules && text.len() > 2 && text.ends_with(['_', '-']) {
             want(What::Prefix(text.to_owned()));
         }
+        if found.first && callee == LOADS_ENTRY_POINT {
+            if let Some(required) = distribution::requirement(text) {
+                want(What::Name(required.name));
+            }
+            continue;
+        }
         if ours {
             continue;
         }
@@ -402,6 +408,9 @@ const COMMANDS: &[&str] = &[
     "posix_spawnp",
     "spawn",
 ];
+
+/// What programs call that setuptools wrote: `load_entry_point('csvkit==1.0.7', 'console_scripts', 'csvsql')`.
+const LOADS_ENTRY_POINT: &str = "load_entry_point";
 
 /// Parts of names of functions that take the name of a module.
 const LOADERS: &[&str] = &[

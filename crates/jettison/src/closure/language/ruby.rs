@@ -17,7 +17,7 @@ use layer::tree::resolve::Lookup;
 use super::Language;
 use super::named::{self, Found, How, Named, Reach};
 use crate::closure::collector::Collector;
-use crate::closure::facts::Fact;
+use crate::closure::facts::{self, Fact};
 use crate::closure::wanted::is_wanted;
 use gems::Gem;
 
@@ -276,6 +276,14 @@ fn find(collector: &Collector<'_>, by: NodeId, said: &source::Mentions) -> Vec<F
                 below(collector, top.node, &shown, How::Prefix, &mut found);
             }
         }
+    }
+    for name in &said.libraries {
+        let libraries = facts::libraries(tree, name).into_iter();
+        found.extend(libraries.map(|node| Found {
+            node,
+            name: String::from_utf8_lossy(name).into_owned(),
+            how: How::Name,
+        }));
     }
     // Of a gem one file alone is of no use.
     let touched: BTreeSet<usize> = found

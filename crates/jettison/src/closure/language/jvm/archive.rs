@@ -61,7 +61,9 @@ pub(super) struct Said {
     pub(super) uses: Uses,
     /// Literals of classes that start programs.
     pub(super) literals: BTreeSet<Vec<u8>>,
-    /// Those of archives within the archive: of libraries that the application brings along.
+    /// Literals that could be absolute paths, of all classes but those of archives within the archive.
+    pub(super) paths: BTreeSet<Vec<u8>>,
+    /// Literals of classes that start programs in archives within the archive: of libraries that the application brings along.
     pub(super) of_libraries: BTreeSet<Vec<u8>>,
     /// Libraries that native code in archives needs (`DT_NEEDED`).
     pub(super) needed: BTreeSet<Vec<u8>>,
@@ -97,6 +99,10 @@ impl Said {
         };
         let said = constants::of_class_that_starts(bytes);
         literals.extend(said.into_iter().map(<[u8]>::to_vec));
+        if depth == 0 {
+            let paths = constants::paths(bytes).into_iter();
+            self.paths.extend(paths.map(<[u8]>::to_vec));
+        }
     }
 
     fn add_native(&mut self, bytes: &[u8]) {

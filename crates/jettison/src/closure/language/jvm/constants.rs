@@ -25,6 +25,13 @@ pub(super) fn of_class_that_starts(class: &[u8]) -> BTreeSet<&[u8]> {
     }
 }
 
+/// Returns the literals of a class that could be absolute paths.
+pub(super) fn paths(class: &[u8]) -> BTreeSet<&[u8]> {
+    let mut found = literals(class).unwrap_or_default();
+    found.retain(|text| text.starts_with(b"/") && text.len() > 2 && !text.contains(&0));
+    found
+}
+
 /// Returns the literals: what a `CONSTANT_String` refers to. Nothing if the class is damaged.
 fn literals(class: &[u8]) -> Option<BTreeSet<&[u8]>> {
     let short = |at: usize| {
@@ -93,6 +100,13 @@ pub(super) mod tests {
         let class = class(&["java/lang/ProcessBuilder", "find"], &["sh", "date -u"]);
         let found = of_class_that_starts(&class);
         assert_eq!(found, BTreeSet::from([&b"sh"[..], b"date -u"]));
+    }
+
+    #[test]
+    fn paths_are_absolute() {
+        let class = class(&["/a/Name"], &["/etc/app.p12", "etc/x", "/", "/srv/data"]);
+        let found = paths(&class);
+        assert_eq!(found, BTreeSet::from([&b"/etc/app.p12"[..], b"/srv/data"]));
     }
 
     #[test]

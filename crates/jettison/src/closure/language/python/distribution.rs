@@ -139,7 +139,8 @@ pub(super) fn requires_txt(text: &[u8]) -> Vec<Requirement> {
 }
 
 /// Reads `name[extra,…] (>=version) ; marker`.
-fn requirement(text: &str) -> Option<Requirement> {
+/// Reads one (PEP 508), or the older way to say it.
+pub(super) fn requirement(text: &str) -> Option<Requirement> {
     let (what, marker) = text.split_once(';').unwrap_or((text, ""));
     let end = what
         .find(|c: char| !(c.is_ascii_alphanumeric() || "._-".contains(c)))

@@ -16,6 +16,8 @@ pub(super) struct Mentions {
     pub(super) relative: BTreeSet<Vec<u8>>,
     /// Beginnings of such names.
     pub(super) relative_prefixes: BTreeSet<Vec<u8>>,
+    /// Libraries of C: `libsodium.so.23`, `libvips.so` of `ffi_lib 'vips'`.
+    pub(super) libraries: BTreeSet<Vec<u8>>,
 }
 
 /// Words that load what is named on their line. `activate_bin_path` and `bin_path` are what RubyGems writes into
@@ -29,6 +31,10 @@ const LOADS: &[&[u8]] = &[
     b"activate_bin_path",
     b"bin_path",
 ];
+
+/// Words that load a library of C (`FFI::Library#ffi_lib` of the gem ffi, `Fiddle.dlopen` and `Fiddle::Importer#dlload` of
+/// Ruby).
+const OPENS: &[&[u8]] = &[b"ffi_lib", b"dlopen", b"dlload"];
 
 /// Returns what a source speaks of. Of the user's own, every word counts: a gem is used by methods of its name, and
 /// template engines are chosen by symbols.
@@ -56,6 +62,7 @@ impl Mentions {
         }
         let is_word = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_';
         let mut words = line.split(|b| !is_word(b));
+        self.add_libraries(line, words.clone().any(|word| OPENS.contains(&word)));
         // `gem` is a variable as often as not.
         let starts = |with: &[u8]| line.trim_ascii_start().starts_with(with);
         let is_gem = starts(b"gem '") || starts(b"gem \"") || starts(b"gem(");
@@ -86,6 +93,25 @@ impl Mentions {
                         self.relative.insert(name.to_vec());
                     }
                 }
+            }
+        }
+    }
+}
+
+impl Mentions {
+    /// Adds the libraries that a line names. Where it `opens` some, `sodium` is `libsodium.so`.
+    fn add_libraries(&mut self, line: &[u8], opens: bool) {
+        if !opens && memchr::memmem::find(line, b".so").is_none() {
+            return;
+        }
+        let names = literals(line).into_iter();
+        let names = names.flat_map(|literal| literal.split(u8::is_ascii_whitespace));
+        for name in names.filter(|name| name.len() > 1 && name.iter().copied().all(is_name_byte)) {
+            let is_whole = memchr::memmem::find(name, b".so").is_some();
+            if is_whole && name.starts_with(b"lib") {
+                self.libraries.insert(name.to_vec());
+            } else if opens && !is_whole && !name.contains(&b'/') {
+                self.libraries.insert([b"lib", name, b".so"].concat());
             }
         }
     }
@@ -145,6 +171,7 @@ mod tests {
             &found.prefixes,
             &found.relative,
             &found.relative_prefixes,
+            &found.libraries,
         ];
         let shown = sets.map(|names| {
             let names = names.iter().map(|name| String::from_utf8_lossy(name));
@@ -173,6 +200,13 @@ mod tests {
             ("%q<rack>.then { |x| require x }", "rack; ; rack"),
             ("register 'haml', 'tilt/haml'", ""),
             ("# require 'x'", ""),
+            (
+                "ffi_lib ['sodium', 'libsodium.so.23']",
+                "; ; ; ; libsodium.so libsodium.so.23",
+            ),
+            ("ffi_lib library_name('vips', 42)", "; ; ; ; libvips.so"),
+            ("NAME = 'libx.so.1'", "; ; ; ; libx.so.1"),
+            ("require 'liba.so'", "liba.so; ; liba.so; ; liba.so"),
             ("=begin\nrequire 'x'\n=end\nrequire 'y'", "y; ; y"),
             ("require 'x'\n__END__\nrequire 'y'", "x; ; x"),
         ] {
