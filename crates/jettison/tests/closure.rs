@@ -339,6 +339,20 @@ fn a_module_of_a_run_time_converts_what_scripts_tell_it() {
 }
 
 #[test]
+fn a_path_that_is_put_together_of_two_strings_is_found() {
+    let strings = b"\0/usr/lib/run\0%s/bin/start\0%s/bin/%s\0%s/app.conf\0/etc\0";
+    let image = base()
+        .executable("usr/bin/app", program().data(strings).build())
+        .executable("usr/bin/speak", program().build())
+        .executable("usr/lib/run/bin/start", "#!/usr/bin/speak\n")
+        .file("etc/app.conf", "x");
+    assert_eq!(
+        kept_by_default(&image, r#"{"Cmd":["app"]}"#),
+        "/usr/bin/app entrypoint\n/usr/bin/speak interpreter\n/usr/lib/run/bin/start path\n"
+    );
+}
+
+#[test]
 fn fonts_stay_for_who_has_their_library_built_in_or_looks_for_them() {
     let image = |strings: &[u8]| {
         base()
@@ -669,6 +683,44 @@ fn ruby_keeps_what_its_sources_require() {
          /usr/share/rubygems-integration/all/gems/web-1.0/lib/web/rare.rb module\n\
          /usr/share/rubygems-integration/all/gems/web-1.0/lib/web.rb module\n\
          /usr/share/rubygems-integration/all/specifications/web-1.0.gemspec module\n"
+    );
+}
+
+#[test]
+fn ruby_has_the_modules_that_were_asked_for_and_the_libraries_that_it_opens() {
+    let package = |name: &str| {
+        format!("Package: {name}\nStatus: install ok installed\nArchitecture: all\nVersion: 1\n\n")
+    };
+    let names = ["ruby-driver", "ruby-other", "installer"];
+    let automatic = "Package: ruby-other\nArchitecture: all\nAuto-Installed: 1\n\n";
+    let image = base()
+        .executable("usr/bin/ruby", program().data(b"\0RUBYLIB\0").build())
+        .file(
+            "usr/lib/x86_64-linux-gnu/libbox.so.2.1",
+            elf::Builder::library().build(),
+        )
+        .symlink("usr/lib/x86_64-linux-gnu/libbox.so.2", "libbox.so.2.1")
+        .file(
+            "usr/lib/x86_64-linux-gnu/libboxes.so.2",
+            elf::Builder::library().build(),
+        )
+        .file("app/main.rb", "ffi_lib ['box']\n")
+        .file("var/lib/dpkg/status", names.map(package).concat())
+        .file("var/lib/apt/extended_states", automatic);
+    let image = names.iter().fold(image, |image, name| {
+        let module = format!("usr/lib/ruby/vendor_ruby/{name}.rb");
+        let list = format!("var/lib/dpkg/info/{name}.list");
+        image.file(&list, format!("/{module}\n")).file(&module, "x")
+    });
+    assert_eq!(
+        kept_by_default(
+            &image,
+            r#"{"Cmd":["ruby","/app/main.rb"],"WorkingDir":"/app"}"#
+        ),
+        "/app/main.rb entrypoint\n/usr/bin/ruby entrypoint\n\
+         /usr/lib/ruby/vendor_ruby/ruby-driver.rb module\n\
+         /usr/lib/x86_64-linux-gnu/libbox.so.2 module\n\
+         /usr/lib/x86_64-linux-gnu/libbox.so.2.1 module\n"
     );
 }
 

@@ -252,7 +252,8 @@ pub(super) fn is_for_development(collector: &Collector<'_>, node: NodeId) -> boo
     owner.is_some_and(|id| is_development(packages.package(id)))
 }
 
-fn is_development(package: &Package) -> bool {
+/// Returns whether a package is for developing.
+pub(super) fn is_development(package: &Package) -> bool {
     package.is_of_section(&["devel"])
 }
 

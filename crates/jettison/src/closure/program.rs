@@ -16,6 +16,7 @@ use layer::NodeId;
 use self::commands::{Commands, is_word, line_words, piped};
 use super::collector::Collector;
 use super::command::Caller;
+use super::directories::is_shared;
 use super::{Edge, Error, Evidence, facts, gconv, language, mentioned};
 use crate::elf::{Object, ReadAt, TreeFile, pointers, strings};
 use crate::loader::{Closure, EdgeKind, Process};
@@ -36,6 +37,8 @@ pub(super) struct Sayings {
     libraries: BTreeSet<Vec<u8>>,
     /// Paths from the root, perhaps with a tail that is computed.
     paths: BTreeSet<Vec<u8>>,
+    /// Ends of paths in directories that are put in front: `bin/R` of `%s/bin/R`.
+    ends: BTreeSet<Vec<u8>>,
     /// Paths in a row of strings with nothing between them. A directory among
     /// them says nothing: Go programs carry the one that Go was built in.
     places: BTreeSet<Vec<u8>>,
@@ -308,6 +311,10 @@ impl Sayings {
     /// Adds the paths of a string: `/etc/a`, `/etc/a:/etc/b`, `prefix=/etc/a`, `/etc/%s.conf`.
     fn add_paths(&mut self, text: &[u8]) {
         for part in text.split(|b| b":;, =\"'<>()\t\n".contains(b)) {
+            let end = part.strip_prefix(b"%s/").unwrap_or_default();
+            if !end.is_empty() && !end.contains(&b'%') {
+                self.ends.insert(end.to_vec());
+            }
             let fixed = match part.iter().position(|b| *b == b'%') {
                 // What precedes the last slash is a directory.
                 Some(percent) => match part[..percent].iter().rposition(|b| *b == b'/') {
@@ -319,6 +326,21 @@ impl Sayings {
             if fixed.starts_with(b"/") && fixed.len() > 2 {
                 self.paths.insert(fixed.to_vec());
             }
+        }
+    }
+}
+
+/// Keeps the files whose ends an object names in directories that it names, and which are not everybody's.
+fn keep_put_together(collector: &mut Collector<'_>, node: NodeId, said: &Sayings) {
+    let tree = collector.tree();
+    let directories = said.paths.iter();
+    let directories = directories.filter_map(|path| Some(tree.resolve(path).ok()?.node));
+    let directories: BTreeSet<NodeId> = directories
+        .filter(|found| tree.is_directory(*found) && !is_shared(tree, *found))
+        .collect();
+    for directory in directories {
+        for end in &said.ends {
+            collector.keep_path(directory, end, Some(node), Evidence::Path);
         }
     }
 }
@@ -395,6 +417,7 @@ fn follow(
         };
         mentioned::keep_mentioned(collector, root, path, caller);
     }
+    keep_put_together(collector, node, said);
     // A string is weak evidence: too weak for what merely came along. An interpreter starts what its scripts
     // say; its own words are those of a language.
     let is_interpreter = said.is_interpreter();

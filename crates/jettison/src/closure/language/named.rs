@@ -9,8 +9,9 @@ use std::collections::{HashMap, HashSet};
 use layer::NodeId;
 
 use crate::closure::collector::Collector;
+use crate::closure::package::{self, is_development};
 use crate::closure::wanted::is_wanted;
-use crate::closure::{Edge, Evidence, package};
+use crate::closure::{Edge, Evidence};
 use crate::packages::PackageId;
 use fast_glob::glob_match;
 
@@ -79,6 +80,10 @@ pub(super) trait Named: Sync {
 
     /// Patterns of where modules lie.
     fn places(&self) -> &'static [&'static str];
+
+    /// Patterns of what distributions call packages of modules (Debian's policies for Perl, 4.2, and for Ruby; the packaging
+    /// guidelines of Fedora, and Alpine's). Others hold programs.
+    fn names_of_packages(&self) -> &'static [&'static str];
 
     /// Returns whether a file lies where modules are.
     fn is_module(&self, path: &[u8]) -> bool {
@@ -225,6 +230,41 @@ pub(super) fn follow(
             How::Name | How::Value | How::Prefix => reached,
         };
         reach(language, collector, found.node, by, &found.name, reached);
+    }
+}
+
+/// Keeps the packages of modules that somebody installed by name, with what they depend on: what an application finds by a
+/// name in a setting, nothing else tells.
+pub(super) fn keep_asked_for(
+    language: &dyn Named,
+    collector: &mut Collector<'_>,
+    interpreter: NodeId,
+) {
+    let (packages, tree) = (collector.input.packages, collector.tree());
+    for id in collector.asked.clone() {
+        let package = packages.package(id);
+        let mut names = language.names_of_packages().iter();
+        let is_of_modules = names.any(|name| glob_match(name.as_bytes(), package.name.as_bytes()));
+        if !is_of_modules || is_development(package) || is_core(language, collector, id) {
+            continue;
+        }
+        let mut files = packages.files(id).iter();
+        let module = files.find(|node| {
+            tree.content(**node).is_some()
+                && language.is_module(&tree.path(**node))
+                && is_wanted(tree, **node)
+        });
+        if let Some(module) = module {
+            let name = format!("{} was asked for", package.name);
+            reach(
+                language,
+                collector,
+                *module,
+                interpreter,
+                &name,
+                Reach::Along,
+            );
+        }
     }
 }
 

@@ -141,6 +141,7 @@ impl Language for Perl {
         for directory in collector.perl.modules.include.clone() {
             keep_own(collector, directory, interpreter);
         }
+        named::keep_asked_for(self, collector, interpreter);
         named::look_at_waiting(self, collector);
     }
 
@@ -164,6 +165,10 @@ impl Named for Perl {
 
     fn places(&self) -> &'static [&'static str] {
         PLACES
+    }
+
+    fn names_of_packages(&self) -> &'static [&'static str] {
+        &["lib*-perl", "perl-*"]
     }
 
     fn find(&self, collector: &Collector<'_>, by: NodeId, text: &[u8]) -> Vec<Found> {

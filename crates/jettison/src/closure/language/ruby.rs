@@ -113,6 +113,7 @@ impl Language for Ruby {
         let mut found = find(collector, interpreter, &said);
         found.extend(what_stays(collector, interpreter));
         named::follow(self, collector, interpreter, found, Reach::Named);
+        named::keep_asked_for(self, collector, interpreter);
         named::look_at_waiting(self, collector);
     }
 
@@ -154,6 +155,10 @@ impl Named for Ruby {
 
     fn places(&self) -> &'static [&'static str] {
         PLACES
+    }
+
+    fn names_of_packages(&self) -> &'static [&'static str] {
+        &["ruby-*", "rubygem-*"]
     }
 
     fn find(&self, collector: &Collector<'_>, by: NodeId, text: &[u8]) -> Vec<Found> {
@@ -277,14 +282,6 @@ fn find(collector: &Collector<'_>, by: NodeId, said: &source::Mentions) -> Vec<F
             }
         }
     }
-    for name in &said.libraries {
-        let libraries = facts::libraries(tree, name).into_iter();
-        found.extend(libraries.map(|node| Found {
-            node,
-            name: String::from_utf8_lossy(name).into_owned(),
-            how: How::Name,
-        }));
-    }
     // Of a gem one file alone is of no use.
     let touched: BTreeSet<usize> = found
         .iter()
@@ -294,6 +291,15 @@ fn find(collector: &Collector<'_>, by: NodeId, said: &source::Mentions) -> Vec<F
         found.extend(gem.files(collector, &String::from_utf8_lossy(&gem.name)));
     }
     found.retain(|found| tree.content(found.node).is_some());
+    // Most of their names are links.
+    for name in &said.libraries {
+        let libraries = facts::libraries(tree, name).into_iter();
+        found.extend(libraries.map(|node| Found {
+            node,
+            name: String::from_utf8_lossy(name).into_owned(),
+            how: How::Name,
+        }));
+    }
     found
 }
 

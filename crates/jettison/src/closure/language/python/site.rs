@@ -9,7 +9,7 @@ use super::distribution::{self, Metadata};
 use super::index::{Distribution, Index, relative};
 use super::library;
 use crate::closure::collector::{Collector, Script};
-use crate::closure::package::is_program_in_path;
+use crate::closure::package::{is_development, is_program_in_path};
 use crate::closure::units::{Extent, Owner, UnitId};
 use crate::closure::wanted::is_wanted;
 use crate::packages::PackageId;
@@ -197,7 +197,8 @@ impl<'s, 'a> Site<'s, 'a> {
         known.groups.extend(groups);
         known.is_development_tool |= metadata.is_development_tool;
         known.is_packaging_tool |= metadata.is_packaging_tool;
-        known.is_requested |= tree.child(directory, b"REQUESTED").is_some();
+        known.is_requested |= tree.child(directory, b"REQUESTED").is_some()
+            || is_asked_for(self.collector, directory);
         known.site = Some(self.site);
     }
 
@@ -378,4 +379,15 @@ fn module_name(name: &[u8], is_directory: bool) -> Option<String> {
         .all(|b| b.is_ascii_alphanumeric() || *b == b'_' || *b >= 0x80);
     (identifier && !stem.is_empty() && stem != b"__pycache__")
         .then(|| String::from_utf8_lossy(stem).into_owned())
+}
+
+/// Returns whether what describes a distribution is of a package of the system that somebody asked for.
+fn is_asked_for(collector: &Collector<'_>, description: NodeId) -> bool {
+    let packages = collector.input.packages;
+    let owners = match collector.tree().is_directory(description) {
+        true => packages.owners_of_directory(description),
+        false => packages.owners(description),
+    };
+    let mut owners = owners.iter();
+    owners.any(|id| collector.asked.contains(id) && !is_development(packages.package(*id)))
 }
