@@ -1,58 +1,17 @@
 //! Companions: what comes along with a program, a word in one, or an installation by name, and stays where it costs next
 //! to nothing.
 
-use std::collections::{BTreeSet, HashSet};
+mod price;
+
+use std::collections::HashSet;
 
 use layer::NodeId;
-use layer::tree::InodeId;
 
 use super::collector::{Collector, Optional, Script};
-use super::package::{is_for_development, is_in_path, is_program_in_path, packages_of, program_of};
-use super::wanted::is_wanted;
+use super::package::{is_for_development, is_in_path, is_program_in_path, program_of};
 use super::{Edge, Error, Evidence, language};
-use crate::packages::Package;
-
-/// Bytes that a companion may add.
-///
-/// What comes in the same package as a program (`ffprobe` beside `ffmpeg`,
-/// `redis-cli` beside `redis-server`) is what people reach for in a container,
-/// and shares its libraries. It stays where it costs next to nothing; users name
-/// larger ones with `--entry`.
-pub(super) const LIMIT: u64 = 1_000_000;
-
-/// Bytes that a program may add whose package somebody asked for by name: it was put there to be used. So it is with what
-/// source of others starts.
-const ASKED_FOR: u64 = 4_000_000;
-
-/// Bytes that such a program may add if the name of the package begins with its own: `mariadb` of `mariadb-client`.
-const NAMESAKE: u64 = 16_000_000;
-
-/// Bytes that an interpreter may add whose language runs as a library of something else: it is the smaller part of it.
-const BESIDE_ITS_LIBRARY: u64 = 10_000_000;
-
-/// Bytes of data that the first companion of a package may bring for all of them.
-const LIMIT_OF_DATA: u64 = 4_000_000;
-
-/// Sections of what developers work with, and of languages (Debian policy 2.4): what these run names them.
-const FOR_DEVELOPERS: &[&str] = &[
-    "devel",
-    "libdevel",
-    "vcs",
-    "editors",
-    "interpreters",
-    "java",
-    "javascript",
-    "perl",
-    "php",
-    "python",
-    "ruby",
-    "rust",
-    "golang",
-];
-
-/// Part of a server's own bytes that each of its clients may add: next to nothing beside a database of 26 MB
-/// is what dumps it.
-const OF_A_SERVER: u64 = 5;
+use price::{ASKED_FOR, BESIDE_ITS_LIBRARY, LIMIT_OF_DATA, allowance, cost_of_data};
+pub(super) use price::{LIMIT, cost};
 
 /// Keeps a program, with links to it, if it costs next to nothing.
 pub(super) fn offer(
@@ -309,86 +268,6 @@ fn is_required(collector: &Collector<'_>, script: &Optional) -> bool {
     collector.asked.contains(&owner)
         && is_in_path(collector.tree(), script.node)
         && dependencies.any(|id| packages.are_siblings(*id, interpreter))
-}
-
-/// Returns the bytes that a companion may add: more if its package was asked for, or if it connects to
-/// something or starts programs, and was made from one source with a program that listens and is needed for
-/// certain.
-fn allowance(collector: &Collector<'_>, companion: NodeId) -> Result<u64, Error> {
-    let (packages, tree) = (collector.input.packages, collector.tree());
-    let owner = packages.owner(companion);
-    let least = match owner.filter(|id| collector.asked.contains(id)) {
-        Some(id) => least_of_asked(packages.package(id), tree.name(companion)),
-        None => LIMIT,
-    };
-    let Some(made_from) = packages.source_of(companion) else {
-        return Ok(least);
-    };
-    let imports = |node, name: &[u8]| -> Result<bool, Error> {
-        let object = collector.loader.object(node).map_err(Error::Loader)?;
-        Ok(object.is_some_and(|object| object.imports.contains(name)))
-    };
-    let mut served = 0;
-    for program in collector.reached.keys() {
-        let same = packages.source_of(*program) == Some(made_from);
-        if same && collector.is_kept_for_certain(*program) && imports(*program, b"listen")? {
-            served = served.max(tree.size(*program));
-        }
-    }
-    // What starts programs has the clients do it: `mariadb-upgrade` does.
-    let reaches = [&b"connect"[..], b"system", b"popen", b"execvp"];
-    for name in reaches.iter().filter(|_| served > 0) {
-        if imports(companion, name)? {
-            return Ok(least.max(served / OF_A_SERVER));
-        }
-    }
-    Ok(least)
-}
-
-/// Returns what a program of a package may add at least that was asked for. The one whose name the package has is what
-/// was asked for, at any price.
-fn least_of_asked(package: &Package, program: &[u8]) -> u64 {
-    let rest = package.name.as_bytes().strip_prefix(program);
-    match rest.filter(|_| !package.is_of_section(FOR_DEVELOPERS)) {
-        Some([]) => u64::MAX,
-        Some([b'-', ..]) => NAMESAKE,
-        _ => ASKED_FOR,
-    }
-}
-
-/// Returns the bytes that a program and its libraries would add to files with these inodes.
-pub(super) fn cost(
-    collector: &Collector<'_>,
-    program: NodeId,
-    inodes: &HashSet<InodeId>,
-) -> Result<u64, Error> {
-    let tree = collector.tree();
-    let first = collector.read(program, 256)?;
-    let objects = match collector.process(program) {
-        Ok(process) if first.starts_with(b"\x7fELF") => process.into_closure().objects,
-        _ => Vec::new(),
-    };
-    let added = objects.iter().chain([&program]).collect::<BTreeSet<_>>();
-    let bytes: u64 = added
-        .into_iter()
-        .filter(|node| !inodes.contains(&tree.inode(**node)))
-        .map(|node| tree.size(*node))
-        .sum();
-    Ok(bytes + language::cost(collector, program, &first))
-}
-
-/// Returns the bytes of the data that a program would bring: files of its packages that are not offered
-/// one by one.
-fn cost_of_data(collector: &Collector<'_>, program: NodeId) -> u64 {
-    let tree = collector.tree();
-    let files = packages_of(collector, program)
-        .into_iter()
-        .flat_map(|id| collector.input.packages.files(id));
-    files
-        .filter(|node| !tree.is_directory(**node) && is_wanted(tree, **node))
-        .filter(|node| !collector.graph.keeps(**node) && program_of(collector, **node).is_none())
-        .map(|node| tree.size(*node))
-        .sum()
 }
 
 /// Returns a kept program of the same package.
