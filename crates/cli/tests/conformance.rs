@@ -164,6 +164,14 @@ fn context(directory: &Path, case: &Case) {
     }
 }
 
+#[expect(
+    clippy::print_stderr,
+    reason = "what is recorded of a failure is short"
+)]
+fn tell(text: &str) {
+    eprintln!("{text}");
+}
+
 /// Builds a case with jettison and describes the result; a failure is one, too.
 fn ours(environment: &Environment, case: &Case, base: &str) -> String {
     let directory = environment.path(&format!("context-{}", case.name));
@@ -174,6 +182,7 @@ fn ours(environment: &Environment, case: &Case, base: &str) -> String {
     arguments.extend(case.flags.iter().map(String::as_str));
     let outcome = environment.run(&arguments);
     if outcome.code != 0 {
+        tell(&format!("{}: {outcome}", case.name));
         let reason = outcome
             .stderr
             .lines()
