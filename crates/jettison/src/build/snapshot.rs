@@ -67,6 +67,13 @@ impl Drop for Work {
     }
 }
 
+/// Takes the lock of a directory in which nobody works.
+fn lock_of_abandoned(path: &Path) -> Option<File> {
+    let lock = File::open(path).ok()?;
+    rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive).ok()?;
+    Some(lock)
+}
+
 /// Returns the chain id of layers.
 pub(super) fn chain(diff_ids: impl IntoIterator<Item = Digest>) -> Option<Digest> {
     diff_ids.into_iter().fold(None, |chain, diff_id| {
@@ -84,11 +91,14 @@ impl Snapshots {
         let entries = fs::read_dir(&root).map_err(Error::file("read", &root))?;
         for entry in entries.flatten() {
             let path = entry.path();
-            let abandoned = entry.file_name().to_string_lossy().starts_with(WORK)
-                && File::open(&path).is_ok_and(|lock| {
-                    rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive).is_ok()
-                });
-            if abandoned && let Err(error) = fs::remove_dir_all(&path) {
+            if !entry.file_name().to_string_lossy().starts_with(WORK) {
+                continue;
+            }
+            // Held until it is gone: who has just made it waits for the lock, and then sees that.
+            let Some(_lock) = lock_of_abandoned(&path) else {
+                continue;
+            };
+            if let Err(error) = fs::remove_dir_all(&path) {
                 tracing::debug!(%error, "cannot remove what a killed build left");
             }
         }
