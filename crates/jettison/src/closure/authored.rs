@@ -101,9 +101,9 @@ pub(super) fn add(collector: &mut Collector<'_>) {
         let of = |layer: usize| origins.get(layer).copied().unwrap_or(Origin::Unknown);
         // `RUN chmod` copies what COPY brought to another layer.
         let layers_of = [tree.since(node), tree.layer(node)].map(|layer| layer as usize);
-        let find = |is: &dyn Fn(usize) -> bool| layers_of.into_iter().find(|layer| is(*layer));
-        let copied = find(&|layer| of(layer) == Origin::Copied);
-        let says = find(&|layer| named.get(layer).is_some_and(|named| named.contains(&node)));
+        let mut both = layers_of.into_iter();
+        let copied = both.clone().find(|layer| of(*layer) == Origin::Copied);
+        let says = both.find(|layer| named.get(*layer).is_some_and(|all| all.contains(&node)));
         let (layer, origin) = match (copied, says) {
             (Some(layer), _) => (layer, Origin::Copied),
             (None, Some(layer)) => (layer, Origin::Named),

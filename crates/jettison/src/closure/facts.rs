@@ -447,9 +447,7 @@ pub(super) fn keep_library(collector: &mut Collector<'_>, from: NodeId, name: &[
 
 /// Returns the libraries of a name, and of its versions.
 pub(super) fn libraries(tree: &Tree, name: &[u8]) -> Vec<NodeId> {
-    let directories = LIBRARY_DIRECTORIES.iter();
-    let directories = directories.filter_map(|path| Some(tree.resolve(path.as_bytes()).ok()?.node));
-    let directories: BTreeSet<NodeId> = directories.collect();
+    let directories: BTreeSet<NodeId> = library_directories(tree).collect();
     let files = directories.into_iter().flat_map(|it| tree.children(it));
     files
         .filter(|node| {
@@ -461,10 +459,13 @@ pub(super) fn libraries(tree: &Tree, name: &[u8]) -> Vec<NodeId> {
 
 /// Returns whether loaders look where a file is.
 pub(super) fn is_in_library_directory(tree: &Tree, node: NodeId) -> bool {
-    let directories = LIBRARY_DIRECTORIES.iter();
-    let mut directories =
-        directories.filter_map(|path| Some(tree.resolve(path.as_bytes()).ok()?.node));
-    directories.any(|directory| directory == tree.parent(node))
+    library_directories(tree).any(|directory| directory == tree.parent(node))
+}
+
+/// Returns those of [`LIBRARY_DIRECTORIES`] that are there; some are links to others.
+fn library_directories(tree: &Tree) -> impl Iterator<Item = NodeId> {
+    let paths = LIBRARY_DIRECTORIES.iter();
+    paths.filter_map(|path| Some(tree.resolve(path.as_bytes()).ok()?.node))
 }
 
 /// Where loaders look for libraries, and glibc for name service modules.

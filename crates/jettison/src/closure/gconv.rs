@@ -3,8 +3,8 @@
 //! All of them together are larger than many programs. A program that calls
 //! iconv_open(3) itself and speaks of character sets, in its help or its errors, may be told any by its user
 //! and keeps all. So may a module of a language that does, as PHP's `iconv`, by scripts. Of a program that does not
-//! (`tar` writes its headers in UTF-8), of a library, and of a program that came along, those count that it can name: whose name or alias
-//! (`gconv-modules`, glibc manual "glibc iconv Implementation") is one of its strings.
+//! (`tar` writes its headers in UTF-8), of a library, and of a program that came along, those count that it can name:
+//! whose name or alias (`gconv-modules`, glibc manual "glibc iconv Implementation") is one of its strings.
 
 use std::collections::{BTreeSet, HashMap};
 

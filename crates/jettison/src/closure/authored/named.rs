@@ -45,9 +45,10 @@ pub(super) fn named_by(
         .copied()
         .filter(|node| tree.is_directory(*node) && !is_shared(tree, *node))
         .collect();
-    for word in relative {
-        let is_file = word.contains(&b'.') && !word.starts_with(b"-") && !word.ends_with(b".");
-        for directory in directories.iter().filter(|_| is_file) {
+    let is_file =
+        |word: &[u8]| word.contains(&b'.') && !word.starts_with(b"-") && !word.ends_with(b".");
+    for word in relative.into_iter().filter(|word| is_file(word)) {
+        for directory in &directories {
             named.extend(at(*directory, word).map(|found| found.node));
         }
     }

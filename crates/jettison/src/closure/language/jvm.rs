@@ -88,8 +88,10 @@ impl Language for Jvm {
         for literal in &said.literals {
             spoken::keep_literal(collector, node, literal, own);
         }
-        for path in said.paths.iter().filter(|_| own) {
-            application::keep_path(collector, node, &String::from_utf8_lossy(path), true);
+        if own {
+            for path in &said.paths {
+                application::keep_path(collector, node, &String::from_utf8_lossy(path), true);
+            }
         }
         for literal in &said.of_libraries {
             spoken::keep_literal(collector, node, literal, false);

@@ -138,8 +138,7 @@ pub(super) fn requires_txt(text: &[u8]) -> Vec<Requirement> {
     requires
 }
 
-/// Reads `name[extra,…] (>=version) ; marker`.
-/// Reads one (PEP 508), or the older way to say it.
+/// Reads `name[extra,…] (>=version) ; marker` (PEP 508), and `name==version`.
 pub(super) fn requirement(text: &str) -> Option<Requirement> {
     let (what, marker) = text.split_once(';').unwrap_or((text, ""));
     let end = what
