@@ -43,6 +43,7 @@ mod runtime;
 mod script;
 mod spoken;
 mod started;
+mod superseded;
 mod system;
 mod text;
 mod traced;

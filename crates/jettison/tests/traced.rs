@@ -109,3 +109,56 @@ fn a_directory_of_distributions_that_was_asked_for_stays_though_all_of_them_go()
          /usr/lib/python3.11/dist-packages traced\n/usr/lib/python3.11/os.py module\n"
     );
 }
+
+#[test]
+fn a_first_state_goes_where_the_run_made_its_own() {
+    let names: Vec<String> = (0..19)
+        .map(|number| format!("base/{number}"))
+        .chain(["VERSION".to_owned()])
+        .collect();
+    let mut image = base()
+        .executable(
+            "usr/bin/server",
+            program().data(b"\0/etc/db.conf\0").build(),
+        )
+        .file("etc/db.conf", "data = /var/lib/db/main\n")
+        .file(
+            "var/lib/dpkg/status",
+            "Package: db\nStatus: install ok installed\n",
+        )
+        .file("var/lib/dpkg/info/db.list", "/usr/bin/server\n");
+    for name in &names {
+        image = image.file(&format!("var/lib/db/main/{name}"), "x");
+    }
+    let made = |top: &str, count: usize| -> Vec<String> {
+        let last = names.iter().rev();
+        last.take(count)
+            .map(|name| format!("{top}/{name}"))
+            .collect()
+    };
+    let run = |opened: &[String]| {
+        let accesses: Vec<_> = opened
+            .iter()
+            .map(|path| ("open", "found", path.as_str()))
+            .collect();
+        kept(&image, &accesses)
+    };
+    let server = "/etc/db.conf path\n/usr/bin/server entrypoint\n";
+    assert_eq!(run(&made("/data", 11)), server);
+    let whole: String = {
+        let mut lines: Vec<String> = made("/var/lib/db/main", 20);
+        lines.sort();
+        let lines = lines.iter().map(|path| format!("{path} application\n"));
+        lines.collect()
+    };
+    let whole = format!("{server}{whole}");
+    // Somebody looked how to reach the other server.
+    let mut asked = made("/data", 20);
+    asked.push("/var/lib/db/main/VERSION".to_owned());
+    let version = "/var/lib/db/main/VERSION traced\n";
+    assert_eq!(run(&asked), format!("{server}{version}"));
+    // Some of the names are anybody's; and a state that was read is in use, whatever else is.
+    assert_eq!(run(&made("/data", 10)), whole);
+    let both = [made("/data", 20), made("/var/lib/db/main", 2)].concat();
+    assert_eq!(run(&both), whole);
+}

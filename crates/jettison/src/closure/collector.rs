@@ -115,6 +115,8 @@ pub(super) struct Collector<'a> {
     pub(super) loaded: HashSet<NodeId>,
     /// The names of libraries that objects say: all that is needed of an object again, by each program that loads it.
     pub(super) named_libraries: RefCell<HashMap<NodeId, Rc<BTreeSet<Vec<u8>>>>>,
+    /// Of directories of state, whether the run that was seen made it anew elsewhere.
+    pub(super) superseded: RefCell<HashMap<NodeId, bool>>,
 }
 
 impl<'a> Collector<'a> {
@@ -177,6 +179,7 @@ impl<'a> Collector<'a> {
             certain: HashSet::new(),
             loaded: HashSet::new(),
             named_libraries: RefCell::default(),
+            superseded: RefCell::default(),
         }
     }
 

@@ -67,6 +67,7 @@ impl Rule {
             Self::CompiledSource => "compiled-source",
             Self::Dispensable(Dispensable::Accelerator) => "accelerator",
             Self::Dispensable(Dispensable::IdleDriver) => "idle-driver",
+            Self::Dispensable(Dispensable::Superseded) => "superseded",
             Self::Repeated => "repeated",
             Self::BuildCache => "build-cache",
             Self::InterpreterGoes(_) => "interpreter-goes",

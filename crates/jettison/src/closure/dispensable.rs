@@ -4,6 +4,7 @@ use layer::NodeId;
 
 use super::collector::Collector;
 use super::facts::LIBRARY_DIRECTORIES;
+use super::superseded::is_superseded;
 
 /// Functions that mark a plug-in which only makes things faster, and whose lack is documented to be no error.
 ///
@@ -47,6 +48,8 @@ pub enum Dispensable {
     Accelerator,
     /// The driver of a device that is not there.
     IdleDriver,
+    /// A first state of a service, which makes its own elsewhere.
+    Superseded,
 }
 
 /// Returns why nothing misses a file that came along, if that is known.
@@ -55,8 +58,10 @@ pub(super) fn why_dispensable(collector: &Collector<'_>, node: NodeId) -> Option
         None
     } else if is_idle_driver(collector, node) {
         Some(Dispensable::IdleDriver)
+    } else if is_accelerator(collector, node) {
+        Some(Dispensable::Accelerator)
     } else {
-        is_accelerator(collector, node).then_some(Dispensable::Accelerator)
+        is_superseded(collector, node).then_some(Dispensable::Superseded)
     }
 }
 

@@ -9,7 +9,7 @@ use super::command::Caller;
 use super::directories::is_shared;
 use super::own::{keep_application, keep_own};
 use super::wanted::is_wanted;
-use super::{Edge, Evidence};
+use super::{Edge, Evidence, superseded};
 use crate::packages::classes::Class;
 
 /// Keeps what a path in a program, script or setting names. A file is kept; of
@@ -126,7 +126,8 @@ pub(super) fn keep_mentioned(
             && tree
                 .walk(found.node)
                 .filter(|node| !tree.is_directory(*node))
-                .all(|node| collector.is_unpackaged(node));
+                .all(|node| collector.is_unpackaged(node))
+            && !superseded::is_superseded(collector, found.node);
         let edge = Edge {
             evidence: match own {
                 true => Evidence::Application,
