@@ -212,7 +212,8 @@ impl Told<'_> {
                 "the driver of a device that a container does not have".to_owned()
             }
             Rule::Dispensable(Dispensable::Superseded) => {
-                "a first state from when it was installed; the run made its own elsewhere".to_owned()
+                "a first state from when it was installed; the run made its own elsewhere"
+                    .to_owned()
             }
             Rule::Repeated => "the same is kept under another name".to_owned(),
             Rule::BuildCache => "a cache of builds, which may be thrown away".to_owned(),

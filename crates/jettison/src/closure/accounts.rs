@@ -123,11 +123,11 @@ pub(super) fn keep_home(collector: &mut Collector<'_>, account: &Account) -> Opt
 
 /// The reason for what is in a user's home.
 pub(super) fn edge(from: Option<NodeId>, account: &Account) -> Edge {
-    Edge {
+    Edge::new(
         from,
-        evidence: Evidence::System,
-        detail: format!("home of {}", String::from_utf8_lossy(&account.name)),
-    }
+        Evidence::System,
+        format!("home of {}", String::from_utf8_lossy(&account.name)),
+    )
 }
 
 #[cfg(test)]

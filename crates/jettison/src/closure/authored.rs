@@ -18,7 +18,6 @@ use std::collections::{BTreeSet, HashSet};
 use layer::NodeId;
 
 use super::collector::Collector;
-use super::command::Caller;
 use super::wanted::{is_build_cache, is_version_control, is_wanted};
 use super::{Edge, Evidence, Level};
 use crate::instructions;
@@ -128,22 +127,13 @@ pub(super) fn add(collector: &mut Collector<'_>) {
             false => Evidence::Authored,
         };
         let text = &layers[layer].text;
-        let detail = text.chars().take(200).collect();
-        let edge = Edge {
-            from: None,
-            evidence,
-            detail,
-        };
+        let detail: String = text.chars().take(200).collect();
+        let edge = Edge::new(None, evidence, detail);
         collector.keep(node, edge);
         // Of what is needed for certain it stays anyway.
         if let Some(interpreter) = script.filter(|_| evidence == Evidence::Authored) {
-            let detail = String::from_utf8_lossy(&interpreter).into_owned();
-            let caller = Caller {
-                from: Some(node),
-                evidence: Evidence::Interpreter,
-                detail: &detail,
-            };
-            collector.keep_command(&interpreter, caller);
+            let edge = Edge::new(Some(node), Evidence::Interpreter, &interpreter);
+            collector.keep_command(&interpreter, &edge);
         }
     }
 }

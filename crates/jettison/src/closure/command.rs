@@ -10,44 +10,26 @@ use super::{Edge, Error, Evidence, mentioned, own, script};
 pub(super) const DEFAULT_PATH: &str =
     "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-/// Who runs a command, and how sure it is that it is run.
-#[derive(Clone, Copy)]
-pub(super) struct Caller<'d> {
-    pub(super) from: Option<NodeId>,
-    pub(super) evidence: Evidence,
-    pub(super) detail: &'d str,
-}
-
-impl Caller<'_> {
-    pub(super) fn edge(&self) -> Edge {
-        Edge {
-            from: self.from,
-            evidence: self.evidence,
-            detail: self.detail.to_owned(),
-        }
-    }
-}
-
 impl Collector<'_> {
     /// Keeps the program that `name` runs: by PATH, or at its path. Returns
     /// what it is, if there is one.
-    pub(super) fn keep_command(&mut self, name: &[u8], caller: Caller<'_>) -> Option<NodeId> {
+    pub(super) fn keep_command(&mut self, name: &[u8], caller: &Edge) -> Option<NodeId> {
         let (path, found) = self.find_command(name)?;
         self.keep_found(&path, &found, caller);
         Some(found.node)
     }
 
-    fn keep_found(&mut self, path: &[u8], found: &Resolved, caller: Caller<'_>) {
+    fn keep_found(&mut self, path: &[u8], found: &Resolved, caller: &Edge) {
         let shown = String::from_utf8_lossy(path).into_owned();
         if caller.evidence == Evidence::Spawn {
             // A weak reason does not become a strong one by a link.
             for link in &found.links {
-                self.keep(*link, caller.edge());
+                self.keep(*link, caller.clone());
             }
         } else {
             self.keep_links(&found.links, caller.from, &shown);
         }
-        self.keep(found.node, caller.edge());
+        self.keep(found.node, caller.clone());
         self.reached
             .entry(found.node)
             .or_default()
@@ -109,7 +91,7 @@ impl Collector<'_> {
     pub(super) fn keep_command_line(
         &mut self,
         words: &[Vec<u8>],
-        caller: Caller<'_>,
+        caller: &Edge,
     ) -> Result<Option<NodeId>, Error> {
         let Some((program, arguments)) = words.split_first() else {
             return Ok(None);
@@ -132,7 +114,7 @@ impl Collector<'_> {
 
     /// Keeps what an argument names, if it names something: a path from `/` or
     /// from the working directory, also behind `--option=`, and a path from `/` behind `name=`.
-    pub(super) fn keep_argument(&mut self, word: &[u8], caller: Caller<'_>) {
+    pub(super) fn keep_argument(&mut self, word: &[u8], caller: &Edge) {
         let value = match word.iter().position(|b| *b == b'=') {
             Some(equals) if word.starts_with(b"-") || word.get(equals + 1) == Some(&b'/') => {
                 &word[equals + 1..]

@@ -33,7 +33,7 @@ pub(super) fn offer(
 pub(super) fn word_found(
     collector: &mut Collector<'_>,
     name: &[u8],
-    caller: super::command::Caller<'_>,
+    caller: &Edge,
     cheap_only: bool,
 ) {
     let Some((_, found)) = collector.find_command(name) else {
@@ -69,7 +69,7 @@ pub(super) fn word_found(
         is_for_development(collector, found.node) && !caller.from.is_some_and(depends)
     };
     if cheap_only || is_base || is_sibling || builds() {
-        offer(collector, found.node, &found.links, Some(caller.edge()));
+        offer(collector, found.node, &found.links, Some(caller.clone()));
     } else {
         collector.keep_command(name, caller);
     }
@@ -77,11 +77,7 @@ pub(super) fn word_found(
 
 /// Keeps a program that source of others starts: certainly if it was asked for, or belongs to no package; otherwise
 /// where it costs little, since libraries know how to start many things for the few who want that.
-pub(super) fn started_by_others(
-    collector: &mut Collector<'_>,
-    name: &[u8],
-    caller: super::command::Caller<'_>,
-) {
+pub(super) fn started_by_others(collector: &mut Collector<'_>, name: &[u8], caller: &Edge) {
     let Some((_, found)) = collector.find_command(name) else {
         return;
     };
@@ -92,14 +88,14 @@ pub(super) fn started_by_others(
     }
     match collector.interpreter(found.node) {
         Script::No => {
-            offer(collector, found.node, &found.links, Some(caller.edge()));
+            offer(collector, found.node, &found.links, Some(caller.clone()));
             let companion = collector.companions.entry(found.node).or_default();
             companion.is_started = true;
         }
         Script::Of(interpreter) => collector.optional.push(Optional {
             node: found.node,
             interpreter,
-            edge: caller.edge(),
+            edge: caller.clone(),
         }),
         Script::Broken => {}
     }
@@ -121,11 +117,11 @@ pub(super) fn asked_for(collector: &mut Collector<'_>) {
                 Script::Of(interpreter) => collector.optional.push(Optional {
                     node: *node,
                     interpreter,
-                    edge: Edge {
-                        from: None,
-                        evidence: Evidence::Package,
-                        detail: format!("{} was asked for", package.name),
-                    },
+                    edge: Edge::new(
+                        None,
+                        Evidence::Package,
+                        format!("{} was asked for", package.name),
+                    ),
                 }),
                 Script::Broken => {}
             }
@@ -170,11 +166,7 @@ pub(super) fn settle(collector: &mut Collector<'_>) -> Result<(), Error> {
             };
             if added <= allowed + own {
                 found.extend(wrapped.into_iter().map(|program| {
-                    let edge = Edge {
-                        from: Some(script.node),
-                        evidence: Evidence::Spawn,
-                        detail: "exec".to_owned(),
-                    };
+                    let edge = Edge::new(Some(script.node), Evidence::Spawn, "exec");
                     (program, edge)
                 }));
                 found.push((script.node, script.edge));
@@ -198,15 +190,14 @@ pub(super) fn settle(collector: &mut Collector<'_>) -> Result<(), Error> {
             }
             let edge = companion.edge.unwrap_or_else(|| {
                 let from = sibling(collector, node);
-                let detail = match from {
-                    Some(_) => "of the same package".to_owned(),
-                    None => "of a package that was asked for".to_owned(),
-                };
-                Edge {
+                Edge::new(
                     from,
-                    evidence: Evidence::Package,
-                    detail,
-                }
+                    Evidence::Package,
+                    match from {
+                        Some(_) => "of the same package".to_owned(),
+                        None => "of a package that was asked for".to_owned(),
+                    },
+                )
             });
             for link in companion.links {
                 found.push((link, edge.clone()));
@@ -244,11 +235,11 @@ fn offer_interpreters(collector: &mut Collector<'_>) {
         let is_offered = is_made_of_kept || is_required(collector, script);
         if is_offered && !collector.graph.keeps(interpreter) {
             let companion = collector.companions.entry(interpreter).or_default();
-            companion.edge = Some(Edge {
-                from: Some(script.node),
-                evidence: Evidence::Interpreter,
-                detail: "of a script that came along".to_owned(),
-            });
+            companion.edge = Some(Edge::new(
+                Some(script.node),
+                Evidence::Interpreter,
+                "of a script that came along",
+            ));
         }
     }
 }

@@ -410,11 +410,7 @@ fn act(collector: &mut Collector<'_>, from: NodeId, row: &Row) {
         let Some(directory) = found.filter(|node| tree.is_directory(*node)) else {
             continue;
         };
-        let edge = Edge {
-            from: Some(from),
-            evidence: row.evidence,
-            detail: (*path).to_owned(),
-        };
+        let edge = Edge::new(Some(from), row.evidence, path);
         let is_read = |path: &[u8]| row.unread.iter().all(|other| other.as_bytes() != path);
         collector.keep_below(directory, &edge, |node| {
             is_wanted(tree, node) && is_read(&tree.path(node))
@@ -434,14 +430,7 @@ pub(super) fn keep_library(collector: &mut Collector<'_>, from: NodeId, name: &[
     for node in libraries(collector.tree(), name) {
         let (evidence, detail) = (Evidence::Dlopen, String::from_utf8_lossy(name).into_owned());
         let from = Some(from);
-        collector.keep(
-            node,
-            Edge {
-                from,
-                evidence,
-                detail,
-            },
-        );
+        collector.keep(node, Edge::new(from, evidence, detail));
     }
 }
 

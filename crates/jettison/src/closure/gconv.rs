@@ -67,11 +67,7 @@ pub(super) fn keep(
     for modules in directories(collector) {
         let tree = collector.tree();
         let evidence = Evidence::Gconv;
-        let edge = |detail: &[u8]| Edge {
-            from: Some(node),
-            evidence,
-            detail: String::from_utf8_lossy(detail).into_owned(),
-        };
+        let edge = |detail: &[u8]| Edge::new(Some(node), evidence, detail);
         if takes_names && is_told {
             collector.keep_below(modules.directory, &edge(b"iconv_open"), |_| true);
             continue;

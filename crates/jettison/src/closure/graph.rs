@@ -105,6 +105,22 @@ pub struct Edge {
     pub detail: String,
 }
 
+impl Edge {
+    /// Returns a reason, with the words that say so.
+    pub(super) fn new(from: Option<NodeId>, evidence: Evidence, words: impl AsRef<[u8]>) -> Self {
+        Self {
+            from,
+            evidence,
+            detail: String::from_utf8_lossy(words.as_ref()).into_owned(),
+        }
+    }
+
+    /// Returns the same reason in other words.
+    pub(super) fn saying(&self, words: impl AsRef<[u8]>) -> Self {
+        Self::new(self.from, self.evidence, words)
+    }
+}
+
 /// Kept files and the reasons for them.
 #[derive(Debug, Default)]
 pub struct Graph {

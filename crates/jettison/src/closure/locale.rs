@@ -19,11 +19,7 @@ pub(super) fn keep_compiled(collector: &mut Collector<'_>, from: NodeId) {
         return;
     };
     let named = named(collector);
-    let edge = Edge {
-        from: Some(from),
-        evidence: Evidence::Locale,
-        detail: "setlocale".to_owned(),
-    };
+    let edge = Edge::new(Some(from), Evidence::Locale, "setlocale");
     for node in tree.children(top.node) {
         let name = normal(tree.name(node));
         if is_made_here(collector, node) || name == b"c.utf8" || named.contains(&name) {
@@ -90,15 +86,7 @@ pub(super) fn add(collector: &mut Collector<'_>) {
             if let Class::Locale(language) = Class::of(&tree.path(*node))
                 && languages.contains(&language)
             {
-                let detail = String::from_utf8_lossy(&language).into_owned();
-                collector.keep(
-                    *node,
-                    Edge {
-                        from: None,
-                        evidence: Evidence::Locale,
-                        detail,
-                    },
-                );
+                collector.keep(*node, Edge::new(None, Evidence::Locale, &language));
             }
         }
     }

@@ -6,8 +6,7 @@ use layer::NodeId;
 
 use super::accounts::{self, Account};
 use super::collector::Collector;
-use super::command::Caller;
-use super::{Evidence, own, system};
+use super::{Edge, Evidence, own, system};
 use crate::elf::Object;
 
 /// Returns whether an object logs users in: it asks for passwords (pam(3), getspnam(3)), takes on the groups of a
@@ -135,12 +134,8 @@ fn keep_path_programs(collector: &mut Collector<'_>, node: NodeId) {
                 continue;
             }
             let name = [&directory, tree.name(program)].join(&b'/');
-            let caller = Caller {
-                from: Some(node),
-                evidence: Evidence::Path,
-                detail: "who logs in may run it",
-            };
-            collector.keep_command(&name, caller);
+            let edge = Edge::new(Some(node), Evidence::Path, "who logs in may run it");
+            collector.keep_command(&name, &edge);
         }
     }
 }

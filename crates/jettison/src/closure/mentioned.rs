@@ -5,7 +5,6 @@ use layer::NodeId;
 use layer::tree::resolve::{Lookup, Resolved};
 
 use super::collector::Collector;
-use super::command::Caller;
 use super::directories::is_shared;
 use super::own::{keep_application, keep_own};
 use super::wanted::is_wanted;
@@ -18,7 +17,7 @@ pub(super) fn keep_mentioned(
     collector: &mut Collector<'_>,
     base: NodeId,
     path: &[u8],
-    caller: Caller<'_>,
+    caller: &Edge,
 ) {
     let tree = collector.tree();
     if let Some(star) = path.iter().position(|b| b"*?[".contains(b)) {
@@ -29,8 +28,8 @@ pub(super) fn keep_mentioned(
         let Ok(found) = tree.resolve_at(base, &path[..slash], Lookup::STAT) else {
             return;
         };
-        collector.keep_links(&found.links, caller.from, caller.detail);
-        collector.keep(found.node, caller.edge());
+        collector.keep_links(&found.links, caller.from, &caller.detail);
+        collector.keep(found.node, caller.clone());
         let pattern = &path[slash + 1..];
         // `/usr/lib*/*` is said of where things may be, `/usr/share/doc/*/copyright` to people.
         let last = pattern.rsplit(|b| *b == b'/').next().unwrap_or_default();
@@ -50,7 +49,7 @@ pub(super) fn keep_mentioned(
             .filter(|node| !says_nothing(*node))
             .collect();
         for node in below {
-            collector.keep(node, caller.edge());
+            collector.keep(node, caller.clone());
         }
         return;
     }
@@ -86,14 +85,14 @@ pub(super) fn keep_mentioned(
         return;
     }
     if !is_directory && is_program_of_a_plugin(collector, &found, caller) {
-        super::companion::offer(collector, found.node, &found.links, Some(caller.edge()));
+        super::companion::offer(collector, found.node, &found.links, Some(caller.clone()));
         return;
     }
-    collector.keep_links(&found.links, caller.from, caller.detail);
+    collector.keep_links(&found.links, caller.from, &caller.detail);
     if !is_directory {
         match is_meant {
-            true => collector.keep_for_certain(found.node, caller.edge()),
-            false => collector.keep(found.node, caller.edge()),
+            true => collector.keep_for_certain(found.node, caller.clone()),
+            false => collector.keep(found.node, caller.clone()),
         }
         // What came along says nothing about what is run, nor do the settings of a virtual
         // environment, which name what it was made with (PEP 405).
@@ -113,12 +112,12 @@ pub(super) fn keep_mentioned(
             }
         }
     } else if is_shared(tree, found.node) {
-        collector.keep(found.node, caller.edge());
+        collector.keep(found.node, caller.clone());
         if let Some(from) = caller.from {
             super::facts::directory_found(collector, found.node, from);
         }
     } else {
-        super::units::mentioned(collector, found.node, caller.from, caller.detail);
+        super::units::mentioned(collector, found.node, caller.from, &caller.detail);
         // What a package put there came along; what the user put there is part of the application.
         let own = caller
             .from
@@ -133,7 +132,7 @@ pub(super) fn keep_mentioned(
                 true => Evidence::Application,
                 false => Evidence::PluginDir,
             },
-            ..caller.edge()
+            ..caller.clone()
         };
         if own {
             keep_own(collector, found.node, &edge);
@@ -151,7 +150,7 @@ pub(super) fn keep_mentioned(
 
 /// Returns whether a directory is named by a program that stayed because it costs next to nothing, and would
 /// cost more: `gcc-ar` knows where the compiler's parts are.
-fn is_too_much(collector: &Collector<'_>, directory: NodeId, caller: Caller<'_>) -> bool {
+fn is_too_much(collector: &Collector<'_>, directory: NodeId, caller: &Edge) -> bool {
     let tree = collector.tree();
     let is_cheap = caller.from.is_some_and(|from| {
         collector.cheap.contains(&from) && !collector.is_kept_for_certain(from)
@@ -167,7 +166,7 @@ fn is_too_much(collector: &Collector<'_>, directory: NodeId, caller: Caller<'_>)
 /// Returns whether a path leads to a tool of the base system, and stands in a
 /// file that merely came along: settings as packaged list all the interpreters
 /// and shells that there are, such as in tables of file types.
-fn is_base_tool(collector: &Collector<'_>, found: &Resolved, caller: Caller<'_>) -> bool {
+fn is_base_tool(collector: &Collector<'_>, found: &Resolved, caller: &Edge) -> bool {
     let packages = collector.input.packages;
     let base = packages
         .owner(found.node)
@@ -189,7 +188,7 @@ fn is_setting_of_user(collector: &Collector<'_>, node: NodeId) -> bool {
 /// Returns whether a path leads to a program, and stands in a library or program that
 /// merely came along, or in a library that starts none: such as in a table of file types. A library that knows a
 /// compiler can do without it: Ruby's can have one speed it up.
-fn is_program_of_a_plugin(collector: &Collector<'_>, found: &Resolved, caller: Caller<'_>) -> bool {
+fn is_program_of_a_plugin(collector: &Collector<'_>, found: &Resolved, caller: &Edge) -> bool {
     let object = caller
         .from
         .filter(|from| caller.evidence == Evidence::Path && collector.loaded.contains(from));

@@ -29,12 +29,11 @@ pub(super) fn keep_application(collector: &mut Collector<'_>, program: NodeId) {
     if is_shared(tree, directory) || !collector.applications.insert(directory) {
         return;
     }
-    let detail = String::from_utf8_lossy(&tree.absolute(directory)).into_owned();
-    let edge = Edge {
-        from: Some(program),
-        evidence: Evidence::Application,
-        detail,
-    };
+    let edge = Edge::new(
+        Some(program),
+        Evidence::Application,
+        tree.absolute(directory),
+    );
     keep_own(collector, directory, &edge);
 }
 
@@ -94,10 +93,6 @@ pub(super) fn keep_linked(collector: &mut Collector<'_>, link: NodeId, target: N
     {
         return;
     }
-    let edge = Edge {
-        from: Some(link),
-        evidence: Evidence::PluginDir,
-        detail: String::from_utf8_lossy(&tree.absolute(target)).into_owned(),
-    };
+    let edge = Edge::new(Some(link), Evidence::PluginDir, tree.absolute(target));
     collector.keep_below(target, &edge, |node| is_wanted(tree, node));
 }

@@ -167,12 +167,7 @@ pub(super) fn directory_found(collector: &mut Collector<'_>, directory: NodeId, 
 /// Keeps all of a package, documentation included.
 pub(super) fn keep_whole(collector: &mut Collector<'_>, id: PackageId) {
     let packages = collector.input.packages;
-    let detail = packages.package(id).name.clone();
-    let edge = Edge {
-        from: None,
-        evidence: Evidence::Include,
-        detail,
-    };
+    let edge = Edge::new(None, Evidence::Include, &packages.package(id).name);
     for node in packages.files(id) {
         collector.keep(*node, edge.clone());
     }
@@ -186,12 +181,7 @@ pub(super) fn keep_data(
 ) {
     let packages = collector.input.packages;
     let tree = collector.tree();
-    let detail = packages.package(id).name.clone();
-    let edge = Edge {
-        from: Some(from),
-        evidence: Evidence::Package,
-        detail,
-    };
+    let edge = Edge::new(Some(from), Evidence::Package, &packages.package(id).name);
     for node in packages.files(id) {
         if !is_wanted(tree, *node) || !wanted(*node) {
             continue;
@@ -289,11 +279,7 @@ pub(super) fn other_names(collector: &mut Collector<'_>) -> Result<(), Error> {
                 continue;
             }
             for node in found.links {
-                let edge = Edge {
-                    from: Some(found.node),
-                    evidence: Evidence::Package,
-                    detail: "another name of it".to_owned(),
-                };
+                let edge = Edge::new(Some(found.node), Evidence::Package, "another name of it");
                 collector.keep_decided(node, edge);
             }
         }
@@ -316,11 +302,7 @@ fn keep_wrappers(collector: &mut Collector<'_>) -> Result<(), Error> {
                 continue;
             }
             if let Some(program) = script::stands_for(collector, *script)? {
-                let edge = Edge {
-                    from: Some(program),
-                    evidence: Evidence::Package,
-                    detail: "another name of it".to_owned(),
-                };
+                let edge = Edge::new(Some(program), Evidence::Package, "another name of it");
                 collector.keep_decided(*script, edge);
             }
         }
@@ -351,13 +333,9 @@ pub(super) fn complete(collector: &mut Collector<'_>) -> Result<(), Error> {
             continue;
         }
         let packages = collector.input.packages;
-        let detail = packages.package(id).name.clone();
         for node in packages.files(id) {
-            let edge = Edge {
-                from: Some(from).filter(|from| from != node),
-                evidence: Evidence::Package,
-                detail: detail.clone(),
-            };
+            let from = Some(from).filter(|from| from != node);
+            let edge = Edge::new(from, Evidence::Package, &packages.package(id).name);
             collector.keep(*node, edge);
         }
     }

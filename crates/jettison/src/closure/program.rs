@@ -15,7 +15,6 @@ use layer::NodeId;
 
 use self::commands::{Commands, is_word, line_words, piped};
 use super::collector::Collector;
-use super::command::Caller;
 use super::directories::is_shared;
 use super::{Edge, Error, Evidence, facts, gconv, language, mentioned};
 use crate::elf::{Object, ReadAt, TreeFile, pointers, strings};
@@ -130,14 +129,7 @@ fn keep_edges(collector: &mut Collector<'_>, closure: &Closure) {
             _ => Evidence::Needed,
         };
         collector.keep_links(&edge.links, Some(edge.from), &name);
-        collector.keep(
-            edge.to,
-            Edge {
-                from: Some(edge.from),
-                evidence,
-                detail: name,
-            },
-        );
+        collector.keep(edge.to, Edge::new(Some(edge.from), evidence, name));
     }
 }
 
@@ -400,22 +392,12 @@ fn follow(
             Ok(found) if !collector.tree().is_directory(found.node) => {}
             _ => continue,
         }
-        let detail = String::from_utf8_lossy(path).into_owned();
-        let caller = Caller {
-            from: Some(node),
-            evidence: Evidence::Path,
-            detail: &detail,
-        };
-        mentioned::keep_mentioned(collector, root, path, caller);
+        let edge = Edge::new(Some(node), Evidence::Path, path);
+        mentioned::keep_mentioned(collector, root, path, &edge);
     }
     for path in &said.paths {
-        let detail = String::from_utf8_lossy(path).into_owned();
-        let caller = Caller {
-            from: Some(node),
-            evidence: Evidence::Path,
-            detail: &detail,
-        };
-        mentioned::keep_mentioned(collector, root, path, caller);
+        let edge = Edge::new(Some(node), Evidence::Path, path);
+        mentioned::keep_mentioned(collector, root, path, &edge);
     }
     keep_put_together(collector, node, said);
     // A string is weak evidence: too weak for what merely came along. An interpreter starts what its scripts
@@ -444,14 +426,9 @@ fn follow(
         .chain((!is_interpreter).then_some(&said.line_commands));
     let cheap = cheap.flatten().map(|name| (name, true));
     for (name, cheap_only) in strong.chain(cheap) {
-        let detail = String::from_utf8_lossy(name).into_owned();
-        let caller = Caller {
-            from: Some(node),
-            evidence: Evidence::Spawn,
-            detail: &detail,
-        };
+        let edge = Edge::new(Some(node), Evidence::Spawn, name);
         // The tools of the base system know many words: only next to nothing stays by them.
-        super::companion::word_found(collector, name, caller, cheap_only);
+        super::companion::word_found(collector, name, &edge, cheap_only);
     }
     if collector.is_kept_for_certain(node) && !is_interpreter {
         for script in &said.scripts {
@@ -462,14 +439,13 @@ fn follow(
         let Some(value) = collector.environment.get(name).cloned() else {
             continue;
         };
-        let detail = format!("ENV {}", String::from_utf8_lossy(name));
-        let caller = Caller {
-            from: Some(node),
-            evidence: Evidence::ConfigUser,
-            detail: &detail,
-        };
+        let edge = Edge::new(
+            Some(node),
+            Evidence::ConfigUser,
+            format!("ENV {}", String::from_utf8_lossy(name)),
+        );
         for part in value.split(|b| *b == b':') {
-            mentioned::keep_mentioned(collector, root, part, caller);
+            mentioned::keep_mentioned(collector, root, part, &edge);
         }
     }
     if object.imports.contains(b"iconv_open") {

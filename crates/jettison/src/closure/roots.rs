@@ -3,7 +3,6 @@
 use layer::NodeId;
 
 use super::collector::Collector;
-use super::command::Caller;
 use super::{Edge, Error, Evidence, package};
 
 /// Keeps what the config says to run, and what the user asks for.
@@ -42,23 +41,15 @@ pub(super) fn add(collector: &mut Collector<'_>) -> Result<(), Error> {
         run(collector, &words, "--entry")?;
     }
     if let Some(test) = config.healthcheck() {
-        let caller = Caller {
-            from: None,
-            evidence: Evidence::Entrypoint,
-            detail: "HEALTHCHECK",
-        };
-        collector.keep_command_line(&bytes(test), caller)?;
+        let edge = Edge::new(None, Evidence::Entrypoint, "HEALTHCHECK");
+        collector.keep_command_line(&bytes(test), &edge)?;
     }
     include(collector)
 }
 
 fn run(collector: &mut Collector<'_>, words: &[Vec<u8>], detail: &str) -> Result<(), Error> {
-    let caller = Caller {
-        from: None,
-        evidence: Evidence::Entrypoint,
-        detail,
-    };
-    match collector.keep_command_line(words, caller)? {
+    let edge = Edge::new(None, Evidence::Entrypoint, detail);
+    match collector.keep_command_line(words, &edge)? {
         Some(_) => Ok(()),
         None => Err(missing(
             collector,
@@ -101,11 +92,7 @@ fn include(collector: &mut Collector<'_>) -> Result<(), Error> {
         if found.is_empty() {
             return Err(Error::NothingIncluded(pattern.clone()));
         }
-        let edge = Edge {
-            from: None,
-            evidence: Evidence::Include,
-            detail: pattern.clone(),
-        };
+        let edge = Edge::new(None, Evidence::Include, pattern.clone());
         for node in found {
             collector.keep_below(node, &edge, |_| true);
             if preserve {
@@ -129,12 +116,8 @@ fn include(collector: &mut Collector<'_>) -> Result<(), Error> {
     }
     if options.include_shell {
         for command in SHELL_COMMANDS {
-            let caller = Caller {
-                from: None,
-                evidence: Evidence::Include,
-                detail: "--include-shell",
-            };
-            collector.keep_command(command.as_bytes(), caller);
+            let edge = Edge::new(None, Evidence::Include, "--include-shell");
+            collector.keep_command(command.as_bytes(), &edge);
         }
     }
     Ok(())

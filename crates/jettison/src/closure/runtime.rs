@@ -77,12 +77,11 @@ fn keep_named_directories(collector: &mut Collector<'_>, interpreter: NodeId) {
                     .into_iter()
                     .filter(|node| tree.is_directory(*node) && tree.name(*node).starts_with(&stem));
                 for directory in named.collect::<Vec<_>>() {
-                    let detail = String::from_utf8_lossy(&tree.absolute(directory)).into_owned();
-                    let edge = Edge {
-                        from: Some(interpreter),
-                        evidence: Evidence::Module,
-                        detail,
-                    };
+                    let edge = Edge::new(
+                        Some(interpreter),
+                        Evidence::Module,
+                        tree.absolute(directory),
+                    );
                     collector.keep_below(directory, &edge, |node| is_wanted(tree, node));
                 }
             }

@@ -5,8 +5,7 @@ mod parts;
 use layer::NodeId;
 
 use super::collector::Collector;
-use super::command::Caller;
-use super::{Error, Evidence, mentioned};
+use super::{Edge, Error, Evidence, mentioned};
 use crate::script::{self, Dialect, ScriptFacts};
 
 /// Longest script that is taken for one that merely starts something else.
@@ -29,20 +28,15 @@ pub(super) fn examine(
         }
         return Ok(()); // it came along with its interpreter, or is only read
     }
-    let shown = String::from_utf8_lossy(&shebang.interpreter).into_owned();
-    let caller = Caller {
-        from: Some(node),
-        evidence: Evidence::Interpreter,
-        detail: &shown,
-    };
-    let mut interpreter = collector.keep_command(&shebang.interpreter, caller);
+    let edge = Edge::new(Some(node), Evidence::Interpreter, &shebang.interpreter);
+    let mut interpreter = collector.keep_command(&shebang.interpreter, &edge);
     if interpreter.is_none() {
         collector.lacks(node, &shebang.interpreter, "interpreter", false);
     }
     let name = shebang.program();
     // `env` is not the interpreter, it finds it.
     if name != shebang.interpreter {
-        interpreter = collector.keep_command(&name, caller);
+        interpreter = collector.keep_command(&name, &edge);
         if interpreter.is_none() {
             collector.lacks(node, &name, "interpreter", false);
         }
@@ -174,13 +168,8 @@ fn offer_commands(
     let text = collector.read(node, script::MAX_SCRIPT as u64)?;
     let facts = script::analyze_with(&text, dialect, &environment(collector));
     for name in &facts.commands {
-        let detail = String::from_utf8_lossy(name).into_owned();
-        let caller = Caller {
-            from: Some(node),
-            evidence: Evidence::Spawn,
-            detail: &detail,
-        };
-        super::companion::word_found(collector, name, caller, true);
+        let edge = Edge::new(Some(node), Evidence::Spawn, name);
+        super::companion::word_found(collector, name, &edge, true);
     }
     for (part, is_source) in parts::found_at_run_time(collector, node, &facts) {
         if !collector.graph.keeps(part) {
@@ -199,14 +188,10 @@ fn read(collector: &mut Collector<'_>, node: NodeId, dialect: Dialect) -> Result
     let text = collector.read(node, script::MAX_SCRIPT as u64)?;
     let facts = script::analyze_with(&text, dialect, &environment(collector));
     parts::keep_siblings(collector, node, &text);
-    let caller = Caller {
-        from: Some(node),
-        evidence: Evidence::ScriptCommand,
-        detail: "",
-    };
+    let edge = Edge::new(Some(node), Evidence::ScriptCommand, "");
     parts::note_sources(collector, &facts, dialect);
     parts::keep_found_at_run_time(collector, node, &facts, dialect);
-    follow(collector, &facts, caller);
+    follow(collector, &facts, &edge);
     Ok(())
 }
 
@@ -214,7 +199,7 @@ fn read(collector: &mut Collector<'_>, node: NodeId, dialect: Dialect) -> Result
 pub(super) fn keep_shell_text(
     collector: &mut Collector<'_>,
     text: &[u8],
-    caller: Caller<'_>,
+    caller: &Edge,
 ) -> Result<(), Error> {
     let facts = script::analyze_with(text, Dialect::Sh, &environment(collector));
     parts::note_sources(collector, &facts, Dialect::Sh);
@@ -246,21 +231,14 @@ pub(super) fn split_words(line: &[u8]) -> Vec<Vec<u8>> {
     words
 }
 
-fn follow(collector: &mut Collector<'_>, facts: &ScriptFacts, caller: Caller<'_>) {
+fn follow(collector: &mut Collector<'_>, facts: &ScriptFacts, caller: &Edge) {
     for directory in &facts.assigned_path {
         if directory.starts_with(b"/") && !collector.path.contains(directory) {
             collector.path.push(directory.clone());
         }
     }
     for name in &facts.commands {
-        let detail = String::from_utf8_lossy(name).into_owned();
-        let found = collector.keep_command(
-            name,
-            Caller {
-                detail: &detail,
-                ..caller
-            },
-        );
+        let found = collector.keep_command(name, &caller.saying(name));
         if let (None, Some(from)) = (found, caller.from) {
             collector.lacks(from, name, "command", true);
         }
@@ -268,22 +246,15 @@ fn follow(collector: &mut Collector<'_>, facts: &ScriptFacts, caller: Caller<'_>
     let base = collector.working_directory();
     let mentioned = facts.words.iter().chain(&facts.sources).chain(&facts.globs);
     for word in mentioned {
-        let detail = String::from_utf8_lossy(word).into_owned();
-        let caller = Caller {
-            detail: &detail,
-            // The image's own command line is no script among others.
-            evidence: caller.from.map_or(caller.evidence, |_| Evidence::Path),
-            ..caller
-        };
         if word.contains(&b'/') {
-            mentioned::keep_mentioned(collector, base, word, caller);
+            // The image's own command line is no script among others.
+            let evidence = caller.from.map_or(caller.evidence, |_| Evidence::Path);
+            let edge = Edge::new(caller.from, evidence, word);
+            mentioned::keep_mentioned(collector, base, word, &edge);
         } else if word.len() > 1 && !word.starts_with(b"-") {
             // An argument may be a command for `exec`, `env`, `xargs`, `su`, ….
-            let caller = Caller {
-                evidence: Evidence::ScriptCommand,
-                ..caller
-            };
-            collector.keep_command(word, caller);
+            let edge = Edge::new(caller.from, Evidence::ScriptCommand, word);
+            collector.keep_command(word, &edge);
         }
     }
     for (name, value) in collector.environment.clone() {
@@ -292,13 +263,9 @@ fn follow(collector: &mut Collector<'_>, facts: &ScriptFacts, caller: Caller<'_>
             .iter()
             .any(|word| memchr::memmem::find(word, &name).is_some());
         if used {
-            let detail = format!("ENV {}", String::from_utf8_lossy(&name));
-            let caller = Caller {
-                evidence: Evidence::ConfigUser,
-                detail: &detail,
-                ..caller
-            };
-            mentioned::keep_mentioned(collector, base, &value, caller);
+            let words = [b"ENV ", name.as_slice()].concat();
+            let edge = Edge::new(caller.from, Evidence::ConfigUser, words);
+            mentioned::keep_mentioned(collector, base, &value, &edge);
         }
     }
 }

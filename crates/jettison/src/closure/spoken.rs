@@ -11,9 +11,8 @@ use std::collections::BTreeSet;
 use layer::NodeId;
 
 use super::collector::{Collector, Script};
-use super::command::Caller;
 use super::directories::is_shared;
-use super::{Error, Evidence, manifests};
+use super::{Edge, Error, Evidence, manifests};
 use crate::packages::PackageId;
 
 /// Larger files are data, or bundles in which words mean nothing.
@@ -309,13 +308,8 @@ fn certain_if(is_certain: bool) -> Evidence {
 /// Keeps a program that a file names. For certain, `ScriptCommand`, if the application names what was installed for it or
 /// begins a command line with it.
 fn keep(collector: &mut Collector<'_>, node: NodeId, word: &[u8], evidence: Evidence) {
-    let detail = String::from_utf8_lossy(word).into_owned();
-    let caller = Caller {
-        from: Some(node),
-        evidence,
-        detail: &detail,
-    };
-    collector.keep_command(word, caller);
+    let edge = Edge::new(Some(node), evidence, word);
+    collector.keep_command(word, &edge);
 }
 
 fn is_command(word: &[u8]) -> bool {

@@ -11,7 +11,6 @@
 use layer::NodeId;
 
 use super::collector::{Collector, Optional};
-use super::command::Caller;
 use super::script::split_words;
 use super::{Edge, Error, Evidence, package};
 use crate::script::{self, Dialect};
@@ -48,13 +47,8 @@ pub(super) fn examine(
         if collector.find_command(word).is_none() {
             continue;
         }
-        let detail = String::from_utf8_lossy(word).into_owned();
-        let caller = Caller {
-            from: Some(node),
-            evidence: Evidence::ScriptCommand,
-            detail: &detail,
-        };
-        collector.keep_command_line(&words, caller)?;
+        let edge = Edge::new(Some(node), Evidence::ScriptCommand, word);
+        collector.keep_command_line(&words, &edge)?;
     }
     Ok(())
 }
@@ -84,14 +78,9 @@ fn examine_directories(collector: &mut Collector<'_>, node: NodeId, text: &[u8])
             if !is_wanted || tree.content(job).is_none() || tree.mode(job) & 0o111 == 0 {
                 continue;
             }
-            let detail = String::from_utf8_lossy(&directory).into_owned();
-            let caller = Caller {
-                from: Some(node),
-                evidence: Evidence::ScriptCommand,
-                detail: &detail,
-            };
-            collector.keep_command(b"run-parts", caller);
-            collector.keep(job, caller.edge());
+            let edge = Edge::new(Some(node), Evidence::ScriptCommand, &directory);
+            collector.keep_command(b"run-parts", &edge);
+            collector.keep(job, edge.clone());
         }
     }
 }
@@ -122,11 +111,7 @@ fn examine_rotations(collector: &mut Collector<'_>, node: NodeId, text: &[u8]) {
         collector.optional.push(Optional {
             node: rule,
             interpreter: *program,
-            edge: Edge {
-                from: Some(node),
-                evidence: Evidence::Path,
-                detail: "include".to_owned(),
-            },
+            edge: Edge::new(Some(node), Evidence::Path, "include"),
         });
     }
 }
@@ -142,13 +127,8 @@ fn examine_packaged(collector: &mut Collector<'_>, node: NodeId, text: &[u8]) {
             if !collector.asked_for(word) {
                 continue;
             }
-            let detail = String::from_utf8_lossy(word).into_owned();
-            let caller = Caller {
-                from: Some(node),
-                evidence: Evidence::Spawn,
-                detail: &detail,
-            };
-            collector.keep_command(word, caller);
+            let edge = Edge::new(Some(node), Evidence::Spawn, word);
+            collector.keep_command(word, &edge);
         }
     }
 }

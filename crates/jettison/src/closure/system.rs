@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 
 use super::accounts::{self, Account};
 use super::collector::Collector;
-use super::command::Caller;
 use super::{Edge, Evidence, directories, mentioned, own};
 use crate::packages::PackageId;
 
@@ -83,29 +82,14 @@ const MANAGED: &[&str] = &[
 pub(super) fn add(collector: &mut Collector<'_>) {
     let tree = collector.tree();
     let root = tree.root();
-    collector.keep(
-        root,
-        Edge {
-            from: None,
-            evidence: Evidence::System,
-            detail: "/".to_owned(),
-        },
-    );
+    collector.keep(root, Edge::new(None, Evidence::System, "/"));
     for path in FILES.iter().chain(DIRECTORIES) {
         collector.keep_path(root, path.as_bytes(), None, Evidence::System);
     }
     for node in tree.children(root) {
         // `/bin -> usr/bin` and the like, on which paths in scripts rely.
         if tree.link_target(node).is_some() {
-            let detail = String::from_utf8_lossy(&tree.absolute(node)).into_owned();
-            collector.keep(
-                node,
-                Edge {
-                    from: None,
-                    evidence: Evidence::System,
-                    detail,
-                },
-            );
+            collector.keep(node, Edge::new(None, Evidence::System, tree.absolute(node)));
         }
     }
     state_directories(collector);
@@ -126,15 +110,7 @@ fn state_directories(collector: &mut Collector<'_>) {
             if MANAGED.iter().any(|managed| path == managed.as_bytes()) {
                 continue;
             }
-            let detail = "state".to_owned();
-            collector.keep(
-                directory,
-                Edge {
-                    from: None,
-                    evidence: Evidence::System,
-                    detail,
-                },
-            );
+            collector.keep(directory, Edge::new(None, Evidence::System, "state"));
             pending.extend(
                 tree.children(directory)
                     .into_iter()
@@ -155,11 +131,7 @@ fn config(collector: &mut Collector<'_>) {
         if directory == tree.root() || directories::is_shared(tree, directory) {
             return;
         }
-        let edge = Edge {
-            from: None,
-            evidence: Evidence::ConfigUser,
-            detail,
-        };
+        let edge = Edge::new(None, Evidence::ConfigUser, detail);
         own::keep_own(collector, directory, &edge);
     };
     keep_tree(collector, config.working_dir(), "WORKDIR");
@@ -199,12 +171,8 @@ fn config(collector: &mut Collector<'_>) {
         .split([':', ' '])
         .filter(|library| library.contains('/'))
     {
-        let caller = Caller {
-            from: None,
-            evidence: Evidence::ConfigUser,
-            detail: "LD_PRELOAD",
-        };
-        mentioned::keep_mentioned(collector, tree.root(), library.as_bytes(), caller);
+        let edge = Edge::new(None, Evidence::ConfigUser, "LD_PRELOAD");
+        mentioned::keep_mentioned(collector, tree.root(), library.as_bytes(), &edge);
     }
 }
 
@@ -220,11 +188,7 @@ fn named_by_variable(collector: &mut Collector<'_>, variable: &str, path: &[u8])
         return;
     };
     let detail = format!("ENV {variable}");
-    let edge = Edge {
-        from: None,
-        evidence: Evidence::ConfigUser,
-        detail: detail.clone(),
-    };
+    let edge = Edge::new(None, Evidence::ConfigUser, detail.clone());
     if !tree.is_directory(found.node) {
         collector.keep_links(&found.links, None, &detail);
         collector.keep(found.node, edge);

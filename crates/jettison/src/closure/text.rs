@@ -6,7 +6,6 @@ use layer::NodeId;
 use layer::tree::resolve::Lookup;
 
 use super::collector::Collector;
-use super::command::Caller;
 use super::{Edge, Error, Evidence, directories, manifests, mentioned, wanted};
 use crate::script::config;
 
@@ -95,13 +94,8 @@ fn keep_relative_paths(collector: &mut Collector<'_>, node: NodeId, text: &[u8])
                 continue;
             };
             if tree.content(found.node).is_some() == is_path {
-                let detail = String::from_utf8_lossy(word).into_owned();
-                let caller = Caller {
-                    from: Some(node),
-                    evidence: Evidence::Path,
-                    detail: &detail,
-                };
-                mentioned::keep_mentioned(collector, *base, word, caller);
+                let edge = Edge::new(Some(node), Evidence::Path, word);
+                mentioned::keep_mentioned(collector, *base, word, &edge);
             }
             break;
         }
@@ -123,13 +117,8 @@ pub(super) fn keep_paths(collector: &mut Collector<'_>, node: NodeId, text: &[u8
     let root = collector.tree().root();
     let named = config::paths_in_text(text);
     for path in named.paths.iter().chain(&named.patterns) {
-        let detail = String::from_utf8_lossy(path).into_owned();
-        let caller = Caller {
-            from: Some(node),
-            evidence: Evidence::Path,
-            detail: &detail,
-        };
-        mentioned::keep_mentioned(collector, root, path, caller);
+        let edge = Edge::new(Some(node), Evidence::Path, path);
+        mentioned::keep_mentioned(collector, root, path, &edge);
     }
     for name in &named.objects {
         keep_object(collector, node, name);
@@ -162,11 +151,7 @@ fn keep_object(collector: &mut Collector<'_>, node: NodeId, name: &[u8]) {
         if exact && !tree.absolute(object).ends_with(&tail) {
             continue;
         }
-        let edge = Edge {
-            from: Some(node),
-            evidence: Evidence::Path,
-            detail: String::from_utf8_lossy(name).into_owned(),
-        };
+        let edge = Edge::new(Some(node), Evidence::Path, name);
         collector.keep(object, edge);
     }
 }
@@ -198,11 +183,11 @@ pub(super) fn complete(collector: &mut Collector<'_>) -> Result<(), Error> {
         }
         for directory in new {
             done.insert(directory);
-            let edge = Edge {
-                from: Some(directory),
-                evidence: Evidence::Directory,
-                detail: "settings beside those that are kept".to_owned(),
-            };
+            let edge = Edge::new(
+                Some(directory),
+                Evidence::Directory,
+                "settings beside those that are kept",
+            );
             for node in tree
                 .walk(directory)
                 .skip(1)

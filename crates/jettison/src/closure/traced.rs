@@ -43,11 +43,7 @@ pub(super) fn add(collector: &mut Collector<'_>) {
             continue;
         }
         let from = uses.by.filter(|by| by != node);
-        let edge = Edge {
-            from,
-            evidence: Evidence::Traced,
-            detail: uses.words().to_owned(),
-        };
+        let edge = Edge::new(from, Evidence::Traced, uses.words());
         if uses.runs || uses.opens && is_source(collector, *node) {
             collector.keep_for_certain(*node, edge);
         } else if uses.is_passing(collector, *node) {
@@ -60,11 +56,7 @@ pub(super) fn add(collector: &mut Collector<'_>) {
         }
     }
     for (link, by) in &seen.links {
-        let edge = Edge {
-            from: *by,
-            evidence: Evidence::Symlink,
-            detail: "crossed".to_owned(),
-        };
+        let edge = Edge::new(*by, Evidence::Symlink, "crossed");
         collector.keep(*link, edge);
     }
     if all {
@@ -217,11 +209,11 @@ fn keep_alike(collector: &mut Collector<'_>, node: NodeId) {
         .filter(|other| packages.owner(*other) == owner && is_wanted(tree, *other))
         .collect();
     for other in alike {
-        let edge = Edge {
-            from: Some(node),
-            evidence: Evidence::PluginDir,
-            detail: "beside one that was opened".to_owned(),
-        };
+        let edge = Edge::new(
+            Some(node),
+            Evidence::PluginDir,
+            "beside one that was opened",
+        );
         collector.keep(other, edge);
     }
 }
@@ -244,11 +236,11 @@ fn keep_listed(collector: &mut Collector<'_>, directory: NodeId) {
         return;
     }
     for node in files.into_iter().filter(|node| is_wanted(tree, *node)) {
-        let edge = Edge {
-            from: Some(directory),
-            evidence: Evidence::PluginDir,
-            detail: "the directory was listed".to_owned(),
-        };
+        let edge = Edge::new(
+            Some(directory),
+            Evidence::PluginDir,
+            "the directory was listed",
+        );
         collector.keep(node, edge);
     }
 }

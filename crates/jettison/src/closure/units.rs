@@ -213,11 +213,7 @@ pub(super) fn select(collector: &mut Collector<'_>, id: UnitId, by: NodeId, deta
         return;
     }
     collector.units.fresh.push((id, by));
-    let edge = Edge {
-        from: Some(by),
-        evidence: Evidence::Module,
-        detail: detail.to_owned(),
-    };
+    let edge = Edge::new(Some(by), Evidence::Module, detail);
     for file in collector.units.files(id) {
         if file != by {
             collector.keep(file, edge.clone());

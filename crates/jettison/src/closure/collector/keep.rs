@@ -103,11 +103,7 @@ impl Collector<'_> {
         let tree = self.tree();
         let (mut child, mut parent) = (node, tree.parent(node));
         while child != tree.root() {
-            let edge = Edge {
-                from: Some(child),
-                evidence: Evidence::Directory,
-                detail: String::new(),
-            };
+            let edge = Edge::new(Some(child), Evidence::Directory, "");
             if !self.graph.keep(parent, edge) {
                 break;
             }
@@ -145,14 +141,7 @@ impl Collector<'_> {
         match self.tree().resolve_at(base, path, Lookup::STAT) {
             Ok(found) => {
                 self.keep_links(&found.links, from, &detail());
-                self.keep(
-                    found.node,
-                    Edge {
-                        from,
-                        evidence,
-                        detail: detail(),
-                    },
-                );
+                self.keep(found.node, Edge::new(from, evidence, detail()));
                 Some(found.node)
             }
             Err(Unresolved::Missing { links, .. }) => {
@@ -171,11 +160,7 @@ impl Collector<'_> {
         detail: &str,
     ) {
         for link in links {
-            let edge = Edge {
-                from,
-                evidence: Evidence::Symlink,
-                detail: detail.to_owned(),
-            };
+            let edge = Edge::new(from, Evidence::Symlink, detail);
             self.keep(*link, edge);
         }
     }

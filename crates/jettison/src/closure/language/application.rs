@@ -3,8 +3,7 @@
 use layer::NodeId;
 
 use crate::closure::collector::Collector;
-use crate::closure::command::Caller;
-use crate::closure::{Evidence, companion, manifests, mentioned, package};
+use crate::closure::{Edge, Evidence, companion, manifests, mentioned, package};
 
 /// Settings above this size are data.
 pub(super) const MAX_TEXT: u64 = 1 << 20;
@@ -46,15 +45,11 @@ pub(super) fn keep_path(collector: &mut Collector<'_>, from: NodeId, path: &str,
         .split([':', ',', ';'])
         .filter(|part| part.len() > 2 && part.starts_with('/'))
     {
-        let caller = Caller {
-            from: Some(from),
-            evidence: Evidence::Path,
-            detail: part,
-        };
+        let edge = Edge::new(Some(from), Evidence::Path, part);
         if !ours && part.contains(['*', '?', '[']) {
             continue;
         }
-        mentioned::keep_mentioned(collector, root, part.as_bytes(), caller);
+        mentioned::keep_mentioned(collector, root, part.as_bytes(), &edge);
     }
 }
 
@@ -80,13 +75,9 @@ pub(super) fn keep_command(collector: &mut Collector<'_>, from: NodeId, line: &s
     let Some((_, found)) = collector.find_command(word.as_bytes()) else {
         return;
     };
-    let caller = |evidence| Caller {
-        from: Some(from),
-        evidence,
-        detail: word,
-    };
+    let edge = |evidence| Edge::new(Some(from), evidence, word);
     if ours {
-        collector.keep_command(word.as_bytes(), caller(Evidence::ScriptCommand));
+        collector.keep_command(word.as_bytes(), &edge(Evidence::ScriptCommand));
         return;
     }
     // Programs of what is not needed otherwise: package managers that some ask for versions.
@@ -98,5 +89,5 @@ pub(super) fn keep_command(collector: &mut Collector<'_>, from: NodeId, line: &s
     if package::is_for_development(collector, found.node) {
         return;
     }
-    companion::started_by_others(collector, word.as_bytes(), caller(Evidence::Spawn));
+    companion::started_by_others(collector, word.as_bytes(), &edge(Evidence::Spawn));
 }

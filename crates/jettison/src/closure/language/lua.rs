@@ -50,11 +50,7 @@ impl Language for Lua {
             }
             let detail = String::from_utf8_lossy(pattern).into_owned();
             collector.keep_links(&found.links, Some(interpreter), &detail);
-            let edge = Edge {
-                from: Some(interpreter),
-                evidence: Evidence::Module,
-                detail,
-            };
+            let edge = Edge::new(Some(interpreter), Evidence::Module, detail);
             collector.keep_below(found.node, &edge, |node| is_wanted(tree, node));
         }
     }

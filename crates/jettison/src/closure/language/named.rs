@@ -288,11 +288,7 @@ pub(super) fn reach(
         return;
     }
     all.insert(node, reached);
-    let edge = Edge {
-        from: Some(by),
-        evidence: Evidence::Module,
-        detail: name.to_owned(),
-    };
+    let edge = Edge::new(Some(by), Evidence::Module, name);
     let known = collector.graph.keeps(node);
     collector.keep(node, edge);
     if known || collector.tree().name(node).ends_with(b".so") {
@@ -320,11 +316,7 @@ fn keep_unit(language: &dyn Named, collector: &mut Collector<'_>, package: Packa
         if !has_modules && !is_data {
             continue; // its libraries are found by what loads them
         }
-        let edge = Edge {
-            from: Some(by),
-            evidence: Evidence::Module,
-            detail: information.name.clone(),
-        };
+        let edge = Edge::new(Some(by), Evidence::Module, information.name.clone());
         for node in packages.files(id) {
             let wanted = is_wanted(tree, *node) && !tree.name(*node).ends_with(b".pod");
             if wanted && language.is_module(&tree.path(*node)) {

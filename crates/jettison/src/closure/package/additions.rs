@@ -59,11 +59,7 @@ pub(super) fn keep_additions(collector: &mut Collector<'_>, id: PackageId, from:
         };
         let is_file = !tree.is_directory(node) && collector.units.of(node).is_none();
         if is_file && collector.asked.contains(&owner) && is_wanted(tree, node) {
-            let edge = Edge {
-                from: Some(from),
-                evidence: Evidence::Package,
-                detail: packages.package(owner).name.clone(),
-            };
+            let edge = Edge::new(Some(from), Evidence::Package, &packages.package(owner).name);
             collector.keep(node, edge);
         }
     }
@@ -83,11 +79,7 @@ pub(super) fn keep_generated(collector: &mut Collector<'_>, id: PackageId, from:
         let is_file = tree.content(node).is_some() && packages.owner(node).is_none();
         let is_small = tree.size(node) <= companion::LIMIT;
         if is_file && is_small && collector.units.of(node).is_none() && is_wanted(tree, node) {
-            let edge = Edge {
-                from: Some(from),
-                evidence: Evidence::Package,
-                detail: packages.package(id).name.clone(),
-            };
+            let edge = Edge::new(Some(from), Evidence::Package, &packages.package(id).name);
             collector.keep(node, edge);
         }
     }

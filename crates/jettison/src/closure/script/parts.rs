@@ -25,14 +25,9 @@ pub(super) fn keep_siblings(collector: &mut Collector<'_>, node: NodeId, text: &
     for sibling in tree.children(directory) {
         let name = tree.name(sibling);
         if sibling != node && words.contains(name) && tree.content(sibling).is_some() {
-            let detail = String::from_utf8_lossy(name).into_owned();
             collector.keep(
                 sibling,
-                Edge {
-                    from: Some(node),
-                    evidence: Evidence::ScriptCommand,
-                    detail,
-                },
+                Edge::new(Some(node), Evidence::ScriptCommand, name),
             );
         }
     }
@@ -60,15 +55,7 @@ pub(super) fn keep_found_at_run_time(
             collector.sourced.entry(part).or_insert(dialect);
         }
         let name = collector.tree().name(part);
-        let detail = String::from_utf8_lossy(name).into_owned();
-        collector.keep(
-            part,
-            Edge {
-                from: Some(script),
-                evidence: Evidence::ScriptCommand,
-                detail,
-            },
-        );
+        collector.keep(part, Edge::new(Some(script), Evidence::ScriptCommand, name));
     }
 }
 

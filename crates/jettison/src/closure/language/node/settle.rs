@@ -9,7 +9,6 @@ use super::manifest::{Platform, package_name};
 use super::reach::{Reached, modules};
 use super::{How, Links, Want};
 use crate::closure::collector::Collector;
-use crate::closure::command::Caller;
 use crate::closure::own;
 use crate::closure::units::{self, Extent, Owner, UnitId};
 use crate::closure::{Edge, Error, Evidence, directories, script};
@@ -193,11 +192,7 @@ fn choose(collector: &mut Collector<'_>, found: &Found, from: NodeId, detail: &s
         {
             return false;
         }
-        let edge = Edge {
-            from: Some(from),
-            evidence: Evidence::Application,
-            detail: detail.to_owned(),
-        };
+        let edge = Edge::new(Some(from), Evidence::Application, detail);
         collector.keep_links(&found.links, Some(from), detail);
         own::keep_own(collector, found.directory, &edge);
         return true;
@@ -350,14 +345,10 @@ fn run_scripts(collector: &mut Collector<'_>) -> Result<bool, Error> {
             }
         }
         let from = tree.child(directory, b"package.json").unwrap_or(directory);
-        let caller = Caller {
-            from: Some(from),
-            evidence: Evidence::ScriptCommand,
-            detail: &name,
-        };
+        let edge = Edge::new(Some(from), Evidence::ScriptCommand, &name);
         // "By default, on Unix-like systems it is the /bin/sh command" (npm-run-script(1)).
-        collector.keep_command(b"sh", caller);
-        script::keep_shell_text(collector, line.as_bytes(), caller)?;
+        collector.keep_command(b"sh", &edge);
+        script::keep_shell_text(collector, line.as_bytes(), &edge)?;
         super::name_words(collector, from, &line);
         super::take_words(collector, &line);
     }
@@ -398,14 +389,9 @@ fn give_back(collector: &mut Collector<'_>) -> bool {
     for (file, unit) in found {
         collector.units.assign(file, unit);
         if collector.units.is_selected(unit) {
-            let detail = collector.units.name(unit).to_owned();
             collector.keep(
                 file,
-                Edge {
-                    from: None,
-                    evidence: Evidence::Module,
-                    detail,
-                },
+                Edge::new(None, Evidence::Module, collector.units.name(unit)),
             );
         }
     }

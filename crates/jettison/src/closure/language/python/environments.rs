@@ -29,12 +29,11 @@ pub(super) fn keep_library(collector: &mut Collector<'_>, interpreter: NodeId) {
     let tree = collector.tree();
     for library in libraries {
         let directory = collector.python.index.libraries[library].directory;
-        let detail = String::from_utf8_lossy(&tree.absolute(directory)).into_owned();
-        let edge = Edge {
-            from: Some(interpreter),
-            evidence: Evidence::Module,
-            detail,
-        };
+        let edge = Edge::new(
+            Some(interpreter),
+            Evidence::Module,
+            tree.absolute(directory),
+        );
         collector.keep(directory, edge.clone());
         let mut pending = vec![directory];
         while let Some(at) = pending.pop() {
@@ -191,14 +190,13 @@ fn keep_prefix(collector: &mut Collector<'_>, prefix: NodeId) {
         .filter(|node| tree.link_target(*node).is_some());
     let settings = tree.child(prefix, b"pyvenv.cfg");
     for node in pythons.chain(links).chain(settings).collect::<Vec<_>>() {
-        let detail = "the environment of the interpreter".to_owned();
         collector.keep(
             node,
-            Edge {
-                from: Some(prefix),
-                evidence: Evidence::Module,
-                detail,
-            },
+            Edge::new(
+                Some(prefix),
+                Evidence::Module,
+                "the environment of the interpreter",
+            ),
         );
     }
 }
@@ -323,12 +321,7 @@ fn keep_added(collector: &mut Collector<'_>, hook: NodeId, path: &[u8]) {
     {
         return;
     }
-    let detail = String::from_utf8_lossy(path).into_owned();
-    let edge = Edge {
-        from: Some(hook),
-        evidence: Evidence::Application,
-        detail,
-    };
+    let edge = Edge::new(Some(hook), Evidence::Application, path);
     own::keep_own(collector, found.node, &edge);
 }
 

@@ -362,11 +362,7 @@ fn keep_local(collector: &mut Collector<'_>, want: &Want, found: &[NodeId], deta
             continue;
         }
         let evidence = Evidence::Application;
-        let edge = Edge {
-            from: Some(want.from),
-            evidence,
-            detail: detail.to_owned(),
-        };
+        let edge = Edge::new(Some(want.from), evidence, detail);
         match tree.is_directory(top) {
             true => own::keep_own(collector, top, &edge),
             false => collector.keep(top, edge),
@@ -418,14 +414,9 @@ fn stubs(collector: &mut Collector<'_>) -> bool {
     for (file, unit) in stubs {
         collector.units.assign(file, unit);
         if collector.units.is_selected(unit) {
-            let detail = "type stubs are read".to_owned();
             collector.keep(
                 file,
-                Edge {
-                    from: None,
-                    evidence: Evidence::Module,
-                    detail,
-                },
+                Edge::new(None, Evidence::Module, "type stubs are read"),
             );
         }
     }
