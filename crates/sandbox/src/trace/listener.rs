@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 
+use super::crew::{Crew, Leader};
 use super::follow::follow;
 use super::inspect::Inspector;
 use super::record::Recorder;
@@ -138,10 +139,20 @@ impl Tracing {
                 }
                 let listener = Arc::new(listener);
                 let own_end = tells_own_end();
-                for _ in 0..if own_end { threads() } else { 1 } {
-                    let (inspector, listener) = (inspector()?, Arc::clone(&listener));
+                let crew = Arc::<Crew>::default();
+                for number in 0..if own_end { threads() } else { 1 } {
+                    let inspector = inspector()?;
+                    let (listener, crew) = (Arc::clone(&listener), Arc::clone(&crew));
                     self.start(move |shared, busy| {
-                        listen(listener.as_fd(), own_end, shared, inspector, busy);
+                        let calls = Incoming {
+                            listener: listener.as_fd(),
+                            own_end,
+                        };
+                        if number == 0 {
+                            lead(&calls, shared, inspector, busy, &crew);
+                        } else {
+                            help(&calls, shared, inspector, busy, &crew);
+                        }
                     })
                     .map_err(failed)?;
                 }
@@ -263,35 +274,79 @@ fn kernel() -> (u32, u32) {
     (next(), next())
 }
 
-/// Looks at calls until no process is left that could make any.
-fn listen(
-    listener: BorrowedFd<'_>,
+/// The calls of one program.
+struct Incoming<'l> {
+    listener: BorrowedFd<'l>,
+    /// Whether the kernel tells when there will be none any more.
     own_end: bool,
+}
+
+/// Looks at all calls that no other thread of the crew does, until no process is left that could make any.
+fn lead(
+    calls: &Incoming<'_>,
     shared: &Shared,
     mut inspector: Inspector,
     busy: &Mutex<()>,
+    crew: &Crew,
 ) {
-    loop {
-        if !own_end && matches!(events(listener, None), Ok(events) if ended(events)) {
+    let mut leader = Leader::of(crew);
+    while let Some(call) = calls.next(&inspector) {
+        calls.answer(&call, shared, &mut inspector, busy);
+        leader.note(call.thread);
+    }
+}
+
+/// Looks at calls whenever there are many.
+fn help(
+    calls: &Incoming<'_>,
+    shared: &Shared,
+    mut inspector: Inspector,
+    busy: &Mutex<()>,
+    crew: &Crew,
+) {
+    while crew.wait_until_needed() {
+        let Some(call) = calls.next(&inspector) else {
             return;
-        }
-        let notification = match sys::next_notification(listener) {
-            Ok(notification) => notification,
-            Err(Errno::INTR) => continue,
-            // A thread was killed before its call was looked at, or no process is left.
-            Err(Errno::NOENT) => match events(listener, Some(Duration::ZERO)) {
-                Ok(events) if ended(events) => return,
-                _ => continue,
-            },
-            Err(error) => {
-                tracing::debug!(%error, "cannot receive a call to trace");
-                inspector.lost();
-                return;
-            }
         };
-        let id = notification.id;
+        calls.answer(&call, shared, &mut inspector, busy);
+    }
+}
+
+impl Incoming<'_> {
+    /// Waits for a call. `None` if no process is left that could make any, or the trace cannot go on.
+    fn next(&self, inspector: &Inspector) -> Option<Notification> {
+        loop {
+            if !self.own_end && matches!(events(self.listener, None), Ok(events) if ended(events)) {
+                return None;
+            }
+            match sys::next_notification(self.listener) {
+                Ok(notification) => return Some(notification),
+                Err(Errno::INTR) => {}
+                // A thread was killed before its call was looked at, or no process is left.
+                Err(Errno::NOENT) => match events(self.listener, Some(Duration::ZERO)) {
+                    Ok(events) if ended(events) => return None,
+                    _ => {}
+                },
+                Err(error) => {
+                    tracing::debug!(%error, "cannot receive a call to trace");
+                    inspector.lost();
+                    return None;
+                }
+            }
+        }
+    }
+
+    /// Looks at a call, answers it, and writes it down.
+    fn answer(
+        &self,
+        call: &Notification,
+        shared: &Shared,
+        inspector: &mut Inspector,
+        busy: &Mutex<()>,
+    ) {
+        let (listener, id) = (self.listener, call.id);
         // `ENOENT` means that the thread was killed, or was interrupted and will make the call again.
-        let _gone = shared.handle(&notification, &mut inspector, busy, |answer| match answer {
+        let _gone = shared.handle(call, inspector, busy, |answer| match answer {
             Answer::Continue => sys::let_continue(listener, id),
             Answer::Value(value) => sys::respond(listener, id, Ok(value)),
             Answer::Error(errno) => sys::respond(listener, id, Err(errno)),

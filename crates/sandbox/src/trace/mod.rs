@@ -16,6 +16,7 @@
 //! exist for the programs. Where there can be no listener, the programs are traced by ptrace(2) instead ([`follow`]).
 
 mod calls;
+mod crew;
 mod filter;
 mod follow;
 mod helper;
