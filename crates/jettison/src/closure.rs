@@ -19,6 +19,7 @@
 
 mod accounts;
 mod authored;
+mod caches;
 mod collector;
 mod command;
 mod companion;

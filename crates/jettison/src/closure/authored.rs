@@ -17,8 +17,9 @@ use std::collections::{BTreeSet, HashSet};
 
 use layer::NodeId;
 
+use super::caches::is_cache;
 use super::collector::Collector;
-use super::wanted::{is_build_cache, is_version_control, is_wanted};
+use super::wanted::{is_version_control, is_wanted};
 use super::{Edge, Evidence, Level};
 use crate::instructions;
 use crate::packages::classes::Class;
@@ -206,8 +207,7 @@ fn is_of_application(collector: &Collector<'_>, node: NodeId, origin: Origin) ->
     let mut above = std::iter::successors(Some(node), |node| {
         (*node != tree.root()).then(|| tree.parent(*node))
     });
-    is_in_place
-        && !above.any(|node| is_version_control(tree.name(node)) || is_build_cache(tree, node))
+    is_in_place && !above.any(|node| is_version_control(tree.name(node)) || is_cache(tree, node))
 }
 
 /// Returns whether files of a class are for what runs from time to time: of the author's own, that is in the container.

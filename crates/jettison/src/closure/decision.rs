@@ -7,6 +7,7 @@
 
 use layer::NodeId;
 
+use super::caches::is_cache;
 use super::collector::{Collector, Script};
 use super::directories::is_shared;
 pub use super::dispensable::Dispensable;
@@ -251,6 +252,6 @@ impl<'a> Judge<'a> {
         let mut above = std::iter::successors(Some(node), |node| {
             (*node != tree.root()).then(|| tree.parent(*node))
         });
-        above.any(|node| wanted::is_build_cache(tree, node))
+        above.any(|node| is_cache(tree, node))
     }
 }

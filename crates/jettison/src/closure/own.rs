@@ -2,9 +2,10 @@
 
 use layer::NodeId;
 
+use super::caches::is_cache;
 use super::collector::Collector;
 use super::directories::is_shared;
-use super::wanted::{is_build_cache, is_version_control, is_wanted};
+use super::wanted::{is_version_control, is_wanted};
 use super::{Edge, Evidence};
 
 /// Directories into which package managers of languages put what others wrote:
@@ -37,9 +38,7 @@ pub(super) fn keep_application(collector: &mut Collector<'_>, program: NodeId) {
     keep_own(collector, directory, &edge);
 }
 
-/// Keeps a directory that users put there themselves, without caches of builds:
-/// those that say so (`CACHEDIR.TAG`, bford.info/cachedir), Go's module cache
-/// (`GOPATH/pkg/mod/cache`, "Go Modules Reference"), which holds source only, and webpack's.
+/// Keeps a directory that users put there themselves, without caches.
 pub(super) fn keep_own(collector: &mut Collector<'_>, top: NodeId, edge: &Edge) {
     let tree = collector.tree();
     collector.keep(top, edge.clone());
@@ -61,7 +60,7 @@ pub(super) fn keep_own(collector: &mut Collector<'_>, top: NodeId, edge: &Edge) 
             if is_version_control(tree.name(node)) {
                 continue;
             }
-            if is_build_cache(tree, node) {
+            if is_cache(tree, node) {
                 continue;
             }
             collector.keep(node, edge.clone());

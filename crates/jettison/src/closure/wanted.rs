@@ -84,29 +84,3 @@ pub(super) fn is_compiled_source(path: &[u8]) -> bool {
         .iter()
         .any(|ending| path.ends_with(ending.as_bytes()))
 }
-
-/// Returns whether a directory is a cache of builds.
-pub(super) fn is_build_cache(tree: &Tree, node: NodeId) -> bool {
-    tree.is_directory(node)
-        && (tree.child(node, b"CACHEDIR.TAG").is_some()
-            || is_go_module_cache(tree, node)
-            || is_webpack_cache(tree, node))
-}
-
-/// Webpack's (its documentation, "cache", `cacheDirectory`): packs and nothing else.
-fn is_webpack_cache(tree: &Tree, directory: NodeId) -> bool {
-    let above = tree.name(tree.parent(directory));
-    if tree.name(directory) != b"webpack" || ![&b"cache"[..], b".cache"].contains(&above) {
-        return false;
-    }
-    let below = tree.walk(directory);
-    let mut files = below.filter(|node| !tree.is_directory(*node)).peekable();
-    let is_pack = |node| memchr::memmem::find(tree.name(node), b".pack").is_some();
-    files.peek().is_some() && files.all(is_pack)
-}
-
-fn is_go_module_cache(tree: &Tree, directory: NodeId) -> bool {
-    let cache = tree.child(directory, b"cache");
-    tree.name(directory) == b"mod"
-        && cache.is_some_and(|cache| tree.child(cache, b"download").is_some())
-}
