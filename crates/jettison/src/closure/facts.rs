@@ -288,6 +288,25 @@ const FACTS: &[Row] = &[
         ],
         ..NONE
     },
+    // The database of types below a directory of XDG_DATA_DIRS (Shared MIME-info Database specification, 2.1).
+    Row {
+        strings: &["mime/globs2", "mime/globs", "mime/magic"],
+        evidence: Evidence::Data,
+        paths: &[
+            "/usr/share/mime/XMLnamespaces",
+            "/usr/share/mime/aliases",
+            "/usr/share/mime/generic-icons",
+            "/usr/share/mime/globs",
+            "/usr/share/mime/globs2",
+            "/usr/share/mime/icons",
+            "/usr/share/mime/magic",
+            "/usr/share/mime/mime.cache",
+            "/usr/share/mime/subclasses",
+            "/usr/share/mime/treemagic",
+            "/usr/share/mime/types",
+        ],
+        ..NONE
+    },
     // Sessions of SASL: the plug-ins are in a directory that is compiled in.
     Row {
         libraries: &["libsasl2"],
@@ -349,6 +368,14 @@ pub(super) fn of_string(text: &[u8]) -> Option<usize> {
     FACTS
         .iter()
         .position(|row| row.strings.iter().any(|shown| text == shown.as_bytes()))
+}
+
+/// Returns the files of a fact that a string shows: of a source, which speaks of all else itself.
+pub(super) fn files_of_string(tree: &Tree, text: &[u8]) -> Vec<NodeId> {
+    let row = of_string(text).and_then(|index| FACTS.get(index));
+    let paths = row.into_iter().flat_map(|row| row.paths);
+    let found = paths.filter_map(|path| Some(tree.resolve(path.as_bytes()).ok()?.node));
+    found.filter(|node| tree.content(*node).is_some()).collect()
 }
 
 /// Acts on the facts that an object shows, by the rows that its strings do among others.

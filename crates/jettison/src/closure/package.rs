@@ -13,7 +13,7 @@ use std::collections::BTreeSet;
 
 use layer::NodeId;
 
-use self::additions::{extensions, keep_additions, keep_generated};
+use self::additions::{extensions, holds_plugins_alone, keep_additions, keep_generated};
 use super::collector::{Collector, Optional, Script};
 use super::directories::is_shared;
 use super::wanted::is_wanted;
@@ -92,7 +92,7 @@ pub(crate) fn gone(
 }
 
 /// A program was kept: so is the data of its package, and that of the packages that it depends on if they
-/// hold data (`Architecture: all`, `noarch`) or are built from the same source.
+/// hold data (`Architecture: all`, `noarch`) or plug-ins, or are built from the same source.
 pub(super) fn program_found(collector: &mut Collector<'_>, program: NodeId) {
     for id in packages_of(collector, program) {
         collector.program_packages.insert(id);
@@ -118,7 +118,9 @@ pub(super) fn packages_of(collector: &Collector<'_>, program: NodeId) -> Vec<Pac
         let data = packages.dependencies(id).iter().filter(|dependency| {
             let package = packages.package(**dependency);
             let is_data = matches!(package.architecture.as_str(), "all" | "noarch");
-            is_data || packages.are_siblings(id, **dependency)
+            is_data
+                || packages.are_siblings(id, **dependency)
+                || holds_plugins_alone(collector, **dependency)
         });
         pending.extend(data.copied());
         pending.extend(extensions(collector, id, own == Some(id)));

@@ -15,7 +15,7 @@ use layer::tree::resolve::Lookup;
 use super::Language;
 use super::named::{self, Found, How, Named, Reach};
 use crate::closure::collector::Collector;
-use crate::closure::facts::Fact;
+use crate::closure::facts::{self, Fact};
 use crate::closure::wanted::is_wanted;
 use source::Mentions;
 
@@ -356,6 +356,8 @@ fn find(collector: &Collector<'_>, by: NodeId, said: &Mentions) -> Vec<Found> {
         }
     }
     for path in &said.paths {
+        let of_fact = facts::files_of_string(tree, path).into_iter();
+        found.extend(of_fact.map(|node| spoken(node, shown(path), How::Name)));
         let beside = [tree.parent(by)];
         for directory in include.iter().chain(&beside) {
             let Some(node) = file(*directory, path) else {

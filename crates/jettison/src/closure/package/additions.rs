@@ -41,6 +41,16 @@ pub(super) fn extensions(
         .map(|(id, _)| id)
 }
 
+/// Returns whether all that a package holds is shared objects without a version: nothing is linked with them (Debian
+/// policy 8.1), so whoever depends on the package opens them.
+pub(super) fn holds_plugins_alone(collector: &Collector<'_>, id: PackageId) -> bool {
+    let (packages, tree) = (collector.input.packages, collector.tree());
+    let files = packages.files(id).iter();
+    let mut files = files.filter(|node| !tree.is_directory(**node) && is_wanted(tree, **node));
+    let has_some = files.clone().next().is_some();
+    has_some && files.all(|node| tree.name(*node).ends_with(b".so"))
+}
+
 /// Returns the directories that a file lies in, the nearest first.
 fn ancestors(tree: &layer::Tree, node: NodeId) -> impl Iterator<Item = NodeId> {
     let above = std::iter::successors(Some(tree.parent(node)), |at| Some(tree.parent(*at)));
