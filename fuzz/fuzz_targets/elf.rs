@@ -31,4 +31,8 @@ fuzz_target!(|bytes: &[u8]| {
         ControlFlow::Continue(())
     })
     .expect("bytes in memory can be read");
+    let places = elf::references(bytes).expect("bytes in memory can be read");
+    assert!(places.is_sorted() && places.iter().all(|place| *place < bytes.len() as u64));
+    strings::tails(bytes, &object.data, &places, |tail| assert!(!tail.contains(&0)))
+        .expect("bytes in memory can be read");
 });

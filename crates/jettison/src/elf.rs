@@ -19,6 +19,7 @@ mod dlopen;
 mod names;
 mod parse;
 mod pointers;
+mod references;
 mod source;
 pub mod strings;
 
@@ -29,6 +30,7 @@ pub use dlopen::{DlopenNote, Priority};
 pub use names::Names;
 pub use parse::parse;
 pub use pointers::pointers;
+pub use references::references;
 pub use source::{ReadAt, TreeFile};
 
 /// The facts of one ELF object.

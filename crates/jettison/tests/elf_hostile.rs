@@ -65,6 +65,10 @@ fn exercise(bytes: &[u8]) {
         strings::terminated(&source, &object.data, |_| {}).expect("bytes in memory can be read");
         strings::occurrences(&source, &object.data, b"/", |_| ControlFlow::Continue(()))
             .expect("bytes in memory can be read");
+        let places = elf::references(&source).expect("bytes in memory can be read");
+        assert!(places.iter().all(|place| *place < source.size));
+        strings::tails(&source, &object.data, &places, |_| {})
+            .expect("bytes in memory can be read");
     }
     assert!(source.largest.get() <= bytes.len().max(8 << 10));
 }

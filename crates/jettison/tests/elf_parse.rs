@@ -162,21 +162,47 @@ fn a_note_that_is_not_as_specified_is_a_defect() {
     );
 }
 
-#[test]
-fn pointers_lead_into_strings_that_others_end_with() {
-    let directory = tempfile::tempdir().unwrap();
+/// A program whose linker stored one string as the tail of another where it could.
+fn compiled(text: &str) -> Vec<u8> {
+    let directory = tempfile::tempdir().expect("there is room for a program");
     let source = directory.path().join("names.c");
     let program = directory.path().join("names");
-    let text = "#include <stdio.h>\n\
-        const char *const names[] = { \"ungzip\", \"gzip\" };\n\
-        int main(int argc, char **argv) { return puts(names[argc % 2]); }\n";
-    std::fs::write(&source, text).unwrap();
+    std::fs::write(&source, text).expect("there is room for a program");
     let done = std::process::Command::new("cc")
         .args(["-O1", "-fPIE", "-pie", "-Wl,-O1", "-o"])
         .args([&program, &source])
         .status();
-    assert!(done.unwrap().success());
-    let bytes = std::fs::read(&program).unwrap();
+    assert!(done.is_ok_and(|status| status.success()), "cc failed");
+    std::fs::read(&program).expect("cc has written it")
+}
+
+#[test]
+fn instructions_lead_into_strings_that_others_end_with() {
+    let bytes = compiled(
+        "#include <stdio.h>\n\
+        int main(int argc, char **argv) {\n\
+        if (argc > 2) puts(\"application/x-gzip\"); else puts(\"gzip\");\n\
+        return puts(\"bzip2\"); }\n",
+    );
+    let object = elf::parse(&bytes[..]).unwrap().unwrap();
+    let places = elf::references(&bytes[..]).unwrap();
+    let mut words = Vec::new();
+    elf::strings::tails(&bytes[..], &object.data, &places, |word| {
+        words.push(word.to_vec())
+    })
+    .unwrap();
+    assert_eq!(words, [b"gzip"]);
+    assert!(elf::references(&b"#!/bin/sh"[..]).unwrap().is_empty());
+    assert!(elf::references(&bytes[..64]).unwrap().is_empty());
+}
+
+#[test]
+fn pointers_lead_into_strings_that_others_end_with() {
+    let bytes = compiled(
+        "#include <stdio.h>\n\
+        const char *const names[] = { \"ungzip\", \"gzip\" };\n\
+        int main(int argc, char **argv) { return puts(names[argc % 2]); }\n",
+    );
     let words: Vec<&[u8]> = elf::pointers(&bytes[..])
         .unwrap()
         .into_iter()

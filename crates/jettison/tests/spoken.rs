@@ -193,3 +193,44 @@ fn a_source_of_a_package_names_what_was_asked_for_and_its_packager_suggests() {
     assert!(!stays(&image("Suggests: checks\n", false)));
     assert!(!stays(&image("", true)));
 }
+
+#[test]
+fn a_command_of_a_package_that_is_run_starts_what_its_lines_for_a_shell_say() {
+    let image = tools()
+        .executable("usr/bin/perl", program().data(b"\0PERL5LIB\0").build())
+        .executable("usr/bin/start", "#!/bin/sh\nensite site\n")
+        .executable(
+            "usr/bin/ensite",
+            "#!/usr/bin/perl\nsub vi {}\nmy $now = qx{date -u | sort};\n",
+        )
+        .executable("usr/bin/other", "#!/usr/bin/perl\nqx{vi};\n")
+        .file(
+            "var/lib/dpkg/info/app.list",
+            "/usr/bin/ensite\n/usr/bin/other\n",
+        );
+    assert_eq!(
+        kept(&image, r#"{"Cmd":["/usr/bin/start"]}"#),
+        "/bin/sh interpreter\n/usr/bin/date script-command\n/usr/bin/ensite script-command\n\
+         /usr/bin/other package\n/usr/bin/perl interpreter\n/usr/bin/sort script-command\n\
+         /usr/bin/start entrypoint\n"
+    );
+}
+
+#[test]
+fn what_finds_the_interpreter_of_a_command_stays_with_it() {
+    let image = tools()
+        .executable("usr/bin/env", program().build())
+        .executable("usr/bin/perl", program().data(b"\0PERL5LIB\0").build())
+        .executable("usr/bin/app", program().build())
+        .executable("usr/bin/app-tool", "#!/usr/bin/env perl\n")
+        .file("usr/share/app/part", "#!/usr/bin/env perl\n")
+        .file(
+            "var/lib/dpkg/info/app.list",
+            "/usr/bin/app\n/usr/bin/app-tool\n/usr/share/app/part\n",
+        );
+    assert_eq!(
+        kept(&image, r#"{"Cmd":["sh", "-c", "app; perl x"]}"#),
+        "/bin/sh entrypoint\n/usr/bin/app entrypoint\n/usr/bin/app-tool package\n\
+         /usr/bin/env interpreter\n/usr/bin/perl entrypoint\n/usr/share/app/part package\n"
+    );
+}

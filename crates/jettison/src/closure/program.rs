@@ -17,7 +17,7 @@ use self::commands::{Commands, is_word, line_words, piped};
 use super::collector::Collector;
 use super::directories::is_shared;
 use super::{Edge, Error, Evidence, facts, gconv, language, mentioned};
-use crate::elf::{Object, ReadAt, TreeFile, pointers, strings};
+use crate::elf::{self, Object, TreeFile, pointers, references, strings};
 use crate::loader::{Closure, EdgeKind, Process};
 
 /// Longest string that is taken for a path or a command line; what is longer is text.
@@ -25,9 +25,6 @@ const LONGEST: usize = 1024;
 
 /// Shortest name of a program that is no word of a language by chance.
 const LONG_NAME: usize = 8;
-
-/// Longest name of a program that a pointer leads to.
-const LONGEST_WORD: usize = 32;
 
 /// What the strings of one object say.
 #[derive(Debug, Default)]
@@ -264,18 +261,16 @@ fn read_sayings(
         said.is_shell |= text == b"OPTIND";
     });
     outcome.map_err(|error| collector.unreadable(node, std::io::Error::other(error)))?;
+    let unreadable = |error| collector.unreadable(node, std::io::Error::other(error));
     if commands.by_path && said.has_shell && is_of_base(collector, node) {
-        let unreadable = |error| collector.unreadable(node, std::io::Error::other(error));
-        for at in pointers(file).map_err(unreadable)? {
-            let mut start = [0; LONGEST_WORD];
-            let read = file
-                .read_at(&mut start, at)
-                .map_err(|error| collector.unreadable(node, error))?;
-            let end = memchr::memchr(0, &start[..read]).unwrap_or_default();
-            if is_word(&start[..end]) {
-                said.shell_commands.insert(start[..end].to_vec());
-            }
-        }
+        let places = pointers(file).map_err(unreadable)?;
+        let words = tails_of(file, object, &places).map_err(unreadable)?;
+        said.shell_commands.extend(words);
+    }
+    if commands.names {
+        let places = references(file).map_err(unreadable)?;
+        let words = tails_of(file, object, &places).map_err(unreadable)?;
+        said.commands.extend(words);
     }
     if object.go || object.is_static() {
         let outcome = strings::occurrences(file, &object.data, b"| ", |place| {
@@ -292,6 +287,21 @@ fn read_sayings(
         outcome.map_err(|error| collector.unreadable(node, std::io::Error::other(error)))?;
     }
     Ok(said)
+}
+
+/// Returns the words that begin at these places, inside of strings.
+fn tails_of(
+    file: TreeFile<'_>,
+    object: &Object,
+    places: &[u64],
+) -> Result<BTreeSet<Vec<u8>>, elf::Error> {
+    let mut words = BTreeSet::new();
+    strings::tails(file, &object.data, places, |tail| {
+        if is_word(tail) {
+            words.insert(tail.to_vec());
+        }
+    })?;
+    Ok(words)
 }
 
 impl Sayings {

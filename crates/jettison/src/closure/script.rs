@@ -5,6 +5,7 @@ mod parts;
 use layer::NodeId;
 
 use super::collector::Collector;
+use super::package::is_program_in_path;
 use super::{Edge, Error, Evidence, mentioned};
 use crate::script::{self, Dialect, ScriptFacts};
 
@@ -25,6 +26,11 @@ pub(super) fn examine(
             && let Some(dialect) = Dialect::of(&shebang.program())
         {
             offer_commands(collector, node, dialect)?;
+        }
+        // The kernel starts `env`, and that the interpreter for whose sake the script stays.
+        if shebang.program() != shebang.interpreter && is_program_in_path(collector, node) {
+            let edge = Edge::new(Some(node), Evidence::Interpreter, &shebang.interpreter);
+            collector.keep_command(&shebang.interpreter, &edge);
         }
         return Ok(()); // it came along with its interpreter, or is only read
     }
@@ -89,7 +95,7 @@ fn may_be_run(collector: &Collector<'_>, node: NodeId) -> bool {
     let is_command = || {
         let made_from = packages.source_of(node);
         let mut run = collector.reached.keys();
-        super::package::is_program_in_path(collector, node)
+        is_program_in_path(collector, node)
             && made_from.is_some()
             && run.any(|program| {
                 collector.is_kept_for_certain(*program) && packages.source_of(*program) == made_from

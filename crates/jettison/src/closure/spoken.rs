@@ -19,7 +19,8 @@ use crate::packages::PackageId;
 const LARGEST: u64 = 4 << 20;
 
 /// Parts of names of functions that start programs: of Python's os and subprocess, Node's child_process and zx
-/// (`` $`…` ``), Ruby's Kernel and Open3, Perl, PHP, Java's ProcessBuilder and Runtime, Lua, Erlang's `os:cmd`, R.
+/// (`` $`…` ``), Ruby's Kernel and Open3, Perl, PHP and Symfony's Process, Java's ProcessBuilder and Runtime, Lua, Erlang's
+/// `os:cmd`, R.
 const STARTS: &[&str] = &[
     "exec",
     "spawn",
@@ -34,6 +35,8 @@ const STARTS: &[&str] = &[
     "%x",
     "qx",
     "ProcessBuilder",
+    "new Process(",
+    "fromShellCommandline",
     "proc_open",
     "passthru",
     "os:cmd",
@@ -122,11 +125,7 @@ pub(super) fn examine(
     let text = collector.read(node, LARGEST)?;
     let backtick = Backtick::of(name, first);
     for line in code(&text) {
-        let starts = own
-            && (backtick == Backtick::Runs && line.contains(&b'`')
-                || STARTS
-                    .iter()
-                    .any(|part| memchr::memmem::find(line, part.as_bytes()).is_some()));
+        let starts = own && starts_programs(line, backtick);
         for literal in literals(line, backtick) {
             let word = literal
                 .split(u8::is_ascii_whitespace)
@@ -142,6 +141,13 @@ pub(super) fn examine(
         }
     }
     Ok(())
+}
+
+/// Returns whether a line of code calls what starts programs.
+fn starts_programs(line: &[u8], backtick: Backtick) -> bool {
+    let mut starts = STARTS.iter();
+    backtick == Backtick::Runs && line.contains(&b'`')
+        || starts.any(|part| memchr::memmem::find(line, part.as_bytes()).is_some())
 }
 
 /// Keeps the programs that a source of a package names, if somebody installed them by name and its packager says that it
@@ -165,10 +171,20 @@ pub(super) fn examine_packaged(
     let used = collector.asked.iter().copied();
     let used = used.filter(|id| packages.uses(owner, *id) && !packages.are_siblings(owner, *id));
     let used: Vec<PackageId> = used.collect();
-    if used.is_empty() {
+    // A command that is run for certain starts what it starts, as the shell scripts beside it do.
+    let is_run = backtick == Backtick::Runs
+        && collector.is_kept_for_certain(node)
+        && collector.reached.contains_key(&node);
+    if used.is_empty() && !is_run {
         return Ok(());
     }
     let text = collector.read(node, LARGEST)?;
+    if is_run {
+        let lines = code(&text).filter(|line| starts_programs(line, backtick));
+        for literal in lines.flat_map(|line| literals(line, backtick)) {
+            keep_line(collector, node, literal);
+        }
+    }
     let literals = code(&text).flat_map(|line| literals(line, backtick));
     let words: BTreeSet<&[u8]> = literals.filter(|word| is_command(word)).collect();
     for word in words {

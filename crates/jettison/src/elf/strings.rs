@@ -8,7 +8,8 @@
 //!
 //! Both read the ranges in [`super::Object::data`] in windows, so memory is
 //! bounded whatever the size of the object. A linker may store one string as
-//! the tail of another; such a tail shows up with the longer string alone.
+//! the tail of another; such a tail shows up with the longer string alone, and by
+//! [`tails`], if something leads to it.
 
 use std::ops::{ControlFlow, Range};
 
@@ -57,11 +58,44 @@ pub fn terminated<S: ReadAt>(
             }
             at = end;
         }
-        // A string that is not over yet is seen again with the next bytes. One
-        // byte more than the longest shows then that it is too long.
-        let start = memchr::memrchr(0, bytes).map_or(0, |zero| zero + 1);
-        start.max(bytes.len().saturating_sub(LONGEST + 1))
+        past_strings(bytes)
     })
+}
+
+/// Calls `found` with the rest of a string of [`terminated`] from each of these places on, which are offsets in
+/// order: where a linker stored one string as the tail of another.
+///
+/// # Errors
+/// As [`terminated`].
+pub fn tails<S: ReadAt>(
+    source: S,
+    ranges: &[Range<u64>],
+    places: &[u64],
+    mut found: impl FnMut(&[u8]),
+) -> Result<(), Error> {
+    each_window(source, ranges, |window| {
+        let bytes = window.bytes;
+        let first = places.partition_point(|place| *place <= window.offset);
+        let inside = places[first..].iter().map(|place| place - window.offset);
+        for at in inside.map_while(|at| usize::try_from(at).ok()) {
+            let Some(rest) = bytes.get(at..) else { break };
+            let rest = &rest[..rest.len().min(LONGEST)];
+            let end = memchr::memchr(0, rest).filter(|_| printable(bytes[at - 1]));
+            if let Some(tail) = end.map(|end| &rest[..end])
+                && tail.iter().all(|byte| printable(*byte))
+            {
+                found(tail);
+            }
+        }
+        past_strings(bytes)
+    })
+}
+
+/// Returns how many bytes of a window are done with. A string that is not over yet is seen again with the next bytes. One
+/// byte more than the longest shows then that it is too long.
+fn past_strings(bytes: &[u8]) -> usize {
+    let start = memchr::memrchr(0, bytes).map_or(0, |zero| zero + 1);
+    start.max(bytes.len().saturating_sub(LONGEST + 1))
 }
 
 /// A place in the data of an object where something searched for begins.
@@ -149,6 +183,8 @@ pub fn contains_any<S: ReadAt>(
 }
 
 struct Window<'w> {
+    /// Where the bytes begin in the object.
+    offset: u64,
     /// What the last call kept, and new bytes.
     bytes: &'w [u8],
     /// The range begins here; nothing was kept.
@@ -186,6 +222,7 @@ fn each_window<S: ReadAt>(
             let filled = kept + read;
             let last = read < want || at + read as u64 == range.end;
             let done = look(Window {
+                offset: at - kept as u64,
                 bytes: &buffer[..filled],
                 first: at == range.start,
                 last,

@@ -211,9 +211,16 @@ pub(super) fn follow(
     reached: Reach,
 ) {
     let packages = collector.input.packages;
+    let by_core = packages
+        .owner(by)
+        .is_some_and(|owner| is_core(language, collector, owner));
     for found in found {
         let owner = packages.owner(found.node);
         let is_part = owner.is_none_or(|owner| is_core(language, collector, owner));
+        // The language knows its own parts; what others added by such a name is for who names it.
+        if by_core && found.how == How::Prefix && !is_part {
+            continue;
+        }
         let is_passed_over = match reached {
             Reach::Implied => !is_part || found.how != How::Name,
             Reach::Along => !is_part,

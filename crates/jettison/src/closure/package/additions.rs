@@ -47,7 +47,8 @@ pub(super) fn holds_plugins_alone(collector: &Collector<'_>, id: PackageId) -> b
     let (packages, tree) = (collector.input.packages, collector.tree());
     let files = packages.files(id).iter();
     let mut files = files.filter(|node| !tree.is_directory(**node) && is_wanted(tree, **node));
-    let has_some = files.clone().next().is_some();
+    // A package for developing has links to what others hold.
+    let has_some = files.clone().any(|node| tree.content(*node).is_some());
     has_some && files.all(|node| tree.name(*node).ends_with(b".so"))
 }
 

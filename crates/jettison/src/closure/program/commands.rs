@@ -29,7 +29,7 @@ pub(super) struct Commands {
     /// It can have a shell run a line.
     pub(super) lines: bool,
     /// It can start a program that PATH leads to.
-    names: bool,
+    pub(super) names: bool,
     /// It can start a program by its path, such as a shell.
     pub(super) by_path: bool,
 }

@@ -105,6 +105,15 @@ impl Mentions {
             return;
         }
         let names = literals(line).into_iter();
+        for literal in names.clone().filter(|_| opens) {
+            // `"/usr/lib/#{arch}/libsass.#{ending}"`
+            let name = literal.rsplit(|b| *b == b'/').next().unwrap_or_default();
+            if let Some(at) = memchr::memmem::find(name, b".#{")
+                && name.starts_with(b"lib")
+            {
+                self.libraries.insert([&name[..at], b".so"].concat());
+            }
+        }
         let names = names.flat_map(|literal| literal.split(u8::is_ascii_whitespace));
         for name in names.filter(|name| name.len() > 1 && name.iter().copied().all(is_name_byte)) {
             let is_whole = memchr::memmem::find(name, b".so").is_some();
@@ -205,6 +214,10 @@ mod tests {
                 "; ; ; ; libsodium.so libsodium.so.23",
             ),
             ("ffi_lib library_name('vips', 42)", "; ; ; ; libvips.so"),
+            (
+                "ffi_lib \"/usr/lib/#{CONFIG['arch']}/libsass.#{dl_ext}\"",
+                "; ; ; ; libsass.so",
+            ),
             ("NAME = 'libx.so.1'", "; ; ; ; libx.so.1"),
             ("require 'liba.so'", "liba.so; ; liba.so; ; liba.so"),
             ("=begin\nrequire 'x'\n=end\nrequire 'y'", "y; ; y"),
