@@ -514,6 +514,31 @@ fn added_directories_and_hooks_are_read() {
 }
 
 #[test]
+fn names_of_another_interpreter_lead_to_no_hook() {
+    let image = |source: &str| {
+        let hook = "import sys\nis_other = '__other__' in sys.builtin_module_names\n\
+            BEFORE = 'lost'\n";
+        let image = python().file("app/main.py", source);
+        distribution(
+            image,
+            SITE,
+            "hooking",
+            "",
+            &[
+                ("hooking/__init__.py", hook),
+                ("hooking.pth", "import hooking\n"),
+            ],
+        )
+    };
+    assert_eq!(distributions(&image("import lost\n"), RUN), ["hooking"]);
+    let none: [&str; 0] = [];
+    assert_eq!(
+        distributions(&image("from __other__ import x\n"), RUN),
+        none
+    );
+}
+
+#[test]
 fn programs_and_libraries_that_sources_name_stay() {
     let source = "import subprocess, ctypes.util\nsubprocess.run(['tool', '-x'])\n\
         ctypes.util.find_library('magic')\nopen('/srv/data/x.db')\n";

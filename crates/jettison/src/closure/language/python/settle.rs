@@ -228,7 +228,9 @@ fn import(
             any |= take(collector, want, &found, &detail, accepts);
         }
     }
-    if !found_somewhere && !is_text {
+    // Names such as `__pypy__` are an interpreter's own (Python Language Reference, 2.3.3).
+    let is_reserved = top.starts_with("__") && top.ends_with("__");
+    if !found_somewhere && !is_text && !is_reserved {
         let visible = visible_sites(collector, want.from, want.place);
         for unit in collector
             .python
