@@ -32,6 +32,7 @@ mod gconv;
 mod graph;
 mod language;
 mod level;
+mod libraries;
 mod locale;
 mod login;
 mod manifests;

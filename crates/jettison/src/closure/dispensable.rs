@@ -3,7 +3,7 @@
 use layer::NodeId;
 
 use super::collector::Collector;
-use super::facts::LIBRARY_DIRECTORIES;
+use super::libraries;
 use super::superseded::is_superseded;
 
 /// Functions that mark a plug-in which only makes things faster, and whose lack is documented to be no error.
@@ -33,7 +33,7 @@ pub(super) fn is_idle_driver(collector: &Collector<'_>, node: NodeId) -> bool {
         return false;
     }
     let libraries = tree.absolute(tree.parent(directory));
-    let is_driver = LIBRARY_DIRECTORIES
+    let is_driver = libraries::DIRECTORIES
         .iter()
         .any(|path| path.as_bytes() == libraries);
     let serves = |name: &&str| collector.find_command(name.as_bytes()).is_some();
@@ -93,7 +93,7 @@ pub(super) fn reader_of(collector: &Collector<'_>, node: NodeId) -> Option<Optio
     if !tree.name(node).ends_with(b".bc") || collector.read(node, 4).ok()? != b"BC\xc0\xde" {
         return None;
     }
-    let directories = LIBRARY_DIRECTORIES
+    let directories = libraries::DIRECTORIES
         .iter()
         .filter_map(|path| Some(tree.resolve(path.as_bytes()).ok()?.node));
     let mut libraries = directories.flat_map(|directory| tree.children(directory));

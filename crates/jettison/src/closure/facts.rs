@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use layer::{NodeId, Tree};
 
 use super::collector::Collector;
+use super::libraries;
 use super::wanted::is_wanted;
 use super::{Edge, Evidence};
 use crate::elf::Object;
@@ -444,58 +445,9 @@ fn act(collector: &mut Collector<'_>, from: NodeId, row: &Row) {
         });
     }
     for module in row.modules {
-        for directory in LIBRARY_DIRECTORIES {
+        for directory in libraries::DIRECTORIES {
             let path = format!("{directory}/{module}");
             collector.keep_path(tree.root(), path.as_bytes(), Some(from), row.evidence);
         }
     }
 }
-
-/// Keeps a library that something opens by name, and its versions: `libx.so` is
-/// `libx.so.1` where nothing is built.
-pub(super) fn keep_library(collector: &mut Collector<'_>, from: NodeId, name: &[u8]) {
-    for node in libraries(collector.tree(), name) {
-        let (evidence, detail) = (Evidence::Dlopen, String::from_utf8_lossy(name).into_owned());
-        let from = Some(from);
-        collector.keep(node, Edge::new(from, evidence, detail));
-    }
-}
-
-/// Returns the libraries of a name, and of its versions.
-pub(super) fn libraries(tree: &Tree, name: &[u8]) -> Vec<NodeId> {
-    let directories: BTreeSet<NodeId> = library_directories(tree).collect();
-    let files = directories.into_iter().flat_map(|it| tree.children(it));
-    files
-        .filter(|node| {
-            let rest = tree.name(*node).strip_prefix(name);
-            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(b"."))
-        })
-        .collect()
-}
-
-/// Returns whether loaders look where a file is.
-pub(super) fn is_in_library_directory(tree: &Tree, node: NodeId) -> bool {
-    library_directories(tree).any(|directory| directory == tree.parent(node))
-}
-
-/// Returns those of [`LIBRARY_DIRECTORIES`] that are there; some are links to others.
-fn library_directories(tree: &Tree) -> impl Iterator<Item = NodeId> {
-    let paths = LIBRARY_DIRECTORIES.iter();
-    paths.filter_map(|path| Some(tree.resolve(path.as_bytes()).ok()?.node))
-}
-
-/// Where loaders look for libraries, and glibc for name service modules.
-pub(super) const LIBRARY_DIRECTORIES: &[&str] = &[
-    "/lib/x86_64-linux-gnu",
-    "/lib/aarch64-linux-gnu",
-    "/lib/i386-linux-gnu",
-    "/lib64",
-    "/lib",
-    "/usr/lib/x86_64-linux-gnu",
-    "/usr/lib/aarch64-linux-gnu",
-    "/usr/lib/i386-linux-gnu",
-    "/usr/lib64",
-    "/usr/lib",
-    "/usr/lib/x86_64-linux-gnu/nss",
-    "/usr/lib/aarch64-linux-gnu/nss",
-];

@@ -11,7 +11,7 @@ use std::collections::{BTreeSet, HashMap};
 use layer::{NodeId, Tree};
 
 use super::collector::Collector;
-use super::{Edge, Evidence, facts};
+use super::{Edge, Evidence, libraries};
 use crate::elf::Object;
 
 /// The modules of one directory.
@@ -95,7 +95,7 @@ pub(super) fn keep(
 
 /// Returns whether an object is no library, but what a run time opens for scripts.
 fn is_module(tree: &Tree, node: NodeId) -> bool {
-    !tree.name(node).starts_with(b"lib") && !facts::is_in_library_directory(tree, node)
+    !tree.name(node).starts_with(b"lib") && !libraries::is_in_directory(tree, node)
 }
 
 fn directories(collector: &Collector<'_>) -> Vec<Modules> {

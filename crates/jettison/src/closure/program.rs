@@ -6,65 +6,22 @@
 //! names of variables, and commands.
 
 mod commands;
+mod sayings;
 
 use std::collections::{BTreeSet, HashMap};
-use std::ops::ControlFlow;
 use std::rc::Rc;
 
 use layer::NodeId;
 
-use self::commands::{Commands, is_word, line_words, piped};
+use self::sayings::Sayings;
 use super::collector::Collector;
 use super::directories::is_shared;
 use super::{Edge, Error, Evidence, facts, gconv, language, mentioned};
-use crate::elf::{self, Object, TreeFile, pointers, references, strings};
+use crate::elf::Object;
 use crate::loader::{Closure, EdgeKind, Process};
-
-/// Longest string that is taken for a path or a command line; what is longer is text.
-const LONGEST: usize = 1024;
 
 /// Shortest name of a program that is no word of a language by chance.
 const LONG_NAME: usize = 8;
-
-/// What the strings of one object say.
-#[derive(Debug, Default)]
-pub(super) struct Sayings {
-    /// Names of libraries, without a slash.
-    libraries: BTreeSet<Vec<u8>>,
-    /// Paths from the root, perhaps with a tail that is computed.
-    paths: BTreeSet<Vec<u8>>,
-    /// Ends of paths in directories that are put in front: `bin/R` of `%s/bin/R`.
-    ends: BTreeSet<Vec<u8>>,
-    /// Paths in a row of strings with nothing between them. A directory among
-    /// them says nothing: Go programs carry the one that Go was built in.
-    places: BTreeSet<Vec<u8>>,
-    /// First words of what could be command lines.
-    commands: BTreeSet<Vec<u8>>,
-    /// The same, of an object that starts a shell by its path, and so may have it run what it says.
-    shell_commands: BTreeSet<Vec<u8>>,
-    /// Every command of lines that a shell is given.
-    line_commands: BTreeSet<Vec<u8>>,
-    /// Scripts of packages in PATH that it names, of an object that starts programs.
-    scripts: BTreeSet<NodeId>,
-    /// Words after a pipe, in lines for a shell.
-    piped: BTreeSet<Vec<u8>>,
-    /// Whether it says where a shell is.
-    has_shell: bool,
-    /// Whether it is one: it knows the variable of `getopts` (POSIX, "Shell Command Language").
-    is_shell: bool,
-    /// Variables of the environment that the image sets.
-    variables: BTreeSet<Vec<u8>>,
-    /// What could be names of character sets, of objects that convert between them.
-    charsets: BTreeSet<Vec<u8>>,
-    /// Whether it has prose about those.
-    is_about_charsets: bool,
-    /// Modules of Python that it imports.
-    modules: BTreeSet<String>,
-    /// Facts that it shows.
-    facts: BTreeSet<usize>,
-    /// Languages whose interpreter this is.
-    languages: BTreeSet<usize>,
-}
 
 /// Keeps what a program or library needs.
 pub(super) fn examine(collector: &mut Collector<'_>, node: NodeId) -> Result<(), Error> {
@@ -150,7 +107,7 @@ fn load(
         let libraries = match known.filter(|_| node != program) {
             Some(known) => known,
             None => {
-                let said = read_sayings(collector, node, &object)?;
+                let said = Sayings::of(collector, node, &object)?;
                 let libraries = Rc::new(said.libraries.clone());
                 let mut known = collector.named_libraries.borrow_mut();
                 known.insert(node, Rc::clone(&libraries));
@@ -192,146 +149,6 @@ fn process<'c, 'a>(
     }
 }
 
-fn read_sayings(
-    collector: &Collector<'_>,
-    node: NodeId,
-    object: &Object,
-) -> Result<Sayings, Error> {
-    let mut said = Sayings::default();
-    let Some(content) = collector.content(node) else {
-        return Ok(said);
-    };
-    let file = TreeFile {
-        contents: &collector.input.files.contents,
-        content,
-    };
-    let commands = Commands::of(object);
-    let is_libc = facts::is_c_library(object);
-    let starts = commands::starts(object);
-    let converts = !is_libc && object.imports.contains(b"iconv_open");
-    let imports = language::python::imports(collector, node, object);
-    let outcome = strings::terminated(file, &object.data, |text| {
-        if text.len() > LONGEST {
-            return;
-        }
-        if text.contains(&b'/') {
-            if !is_libc && !object.go {
-                said.add_paths(text);
-            }
-        } else if memchr::memmem::find(text, b".so").is_some()
-            && is_word(text)
-            && (!is_libc || facts::C_LIBRARY_OPENS.contains(&text))
-        {
-            said.libraries.insert(text.to_vec());
-        }
-        if collector.environment.contains_key(text) {
-            said.variables.insert(text.to_vec());
-        }
-        said.languages.extend(language::of_variable(text));
-        said.facts.extend(facts::of_string(text));
-        if imports {
-            said.modules
-                .extend(language::python::module(collector, text).map(str::to_owned));
-        }
-        if converts && gconv::is_name(text) {
-            said.charsets.insert(text.to_vec());
-        }
-        said.is_about_charsets |= converts && gconv::is_about(text);
-        if let Some(word) = commands.word(text) {
-            said.commands.insert(word.to_vec());
-            if word.len() < text.len() {
-                said.line_commands.extend(line_words(text));
-            }
-        }
-        if starts && is_word(text) {
-            said.scripts.extend(collector.script_in_path(text));
-        }
-        if commands.lines && memchr::memmem::find(text, b"| ").is_some() {
-            let pipes = memchr::memmem::find_iter(text, b"| ");
-            said.piped.extend(
-                pipes
-                    .filter_map(|at| piped(&text[at..]))
-                    .map(<[u8]>::to_vec),
-            );
-        }
-        if commands.by_path && is_word(text) {
-            said.shell_commands.insert(text.to_vec());
-        }
-        said.has_shell |= text == b"/bin/sh";
-        said.is_shell |= text == b"OPTIND";
-    });
-    outcome.map_err(|error| collector.unreadable(node, std::io::Error::other(error)))?;
-    let unreadable = |error| collector.unreadable(node, std::io::Error::other(error));
-    if commands.by_path && said.has_shell && is_of_base(collector, node) {
-        let places = pointers(file).map_err(unreadable)?;
-        let words = tails_of(file, object, &places).map_err(unreadable)?;
-        said.shell_commands.extend(words);
-    }
-    if commands.names {
-        let places = references(file).map_err(unreadable)?;
-        let words = tails_of(file, object, &places).map_err(unreadable)?;
-        said.commands.extend(words);
-    }
-    if object.go || object.is_static() {
-        let outcome = strings::occurrences(file, &object.data, b"| ", |place| {
-            said.piped.extend(piped(place.from).map(<[u8]>::to_vec));
-            ControlFlow::Continue(())
-        });
-        outcome.map_err(|error| collector.unreadable(node, std::io::Error::other(error)))?;
-        let outcome = strings::occurrences(file, &object.data, b"/", |place| {
-            if let Some(path) = longest_path(collector, place.from) {
-                said.places.insert(path);
-            }
-            ControlFlow::Continue(())
-        });
-        outcome.map_err(|error| collector.unreadable(node, std::io::Error::other(error)))?;
-    }
-    Ok(said)
-}
-
-/// Returns the words that begin at these places, inside of strings.
-fn tails_of(
-    file: TreeFile<'_>,
-    object: &Object,
-    places: &[u64],
-) -> Result<BTreeSet<Vec<u8>>, elf::Error> {
-    let mut words = BTreeSet::new();
-    strings::tails(file, &object.data, places, |tail| {
-        if is_word(tail) {
-            words.insert(tail.to_vec());
-        }
-    })?;
-    Ok(words)
-}
-
-impl Sayings {
-    /// Whether it is one that runs what others write.
-    fn is_interpreter(&self) -> bool {
-        self.is_shell || !self.languages.is_empty()
-    }
-
-    /// Adds the paths of a string: `/etc/a`, `/etc/a:/etc/b`, `prefix=/etc/a`, `/etc/%s.conf`.
-    fn add_paths(&mut self, text: &[u8]) {
-        for part in text.split(|b| b":;, =\"'<>()\t\n".contains(b)) {
-            let end = part.strip_prefix(b"%s/").unwrap_or_default();
-            if !end.is_empty() && !end.contains(&b'%') {
-                self.ends.insert(end.to_vec());
-            }
-            let fixed = match part.iter().position(|b| *b == b'%') {
-                // What precedes the last slash is a directory.
-                Some(percent) => match part[..percent].iter().rposition(|b| *b == b'/') {
-                    Some(slash) => &part[..slash],
-                    None => continue,
-                },
-                None => part,
-            };
-            if fixed.starts_with(b"/") && fixed.len() > 2 {
-                self.paths.insert(fixed.to_vec());
-            }
-        }
-    }
-}
-
 /// Keeps the files whose ends an object names in directories that it names, and which are not everybody's.
 fn keep_put_together(collector: &mut Collector<'_>, node: NodeId, said: &Sayings) {
     let tree = collector.tree();
@@ -345,47 +162,6 @@ fn keep_put_together(collector: &mut Collector<'_>, node: NodeId, said: &Sayings
             collector.keep_path(directory, end, Some(node), Evidence::Path);
         }
     }
-}
-
-/// Returns the path of the image that stands at the beginning of `bytes`, in a
-/// row of strings with nothing between them. Its first component must match
-/// whole; of the others the longest that exists counts.
-fn longest_path(collector: &Collector<'_>, bytes: &[u8]) -> Option<Vec<u8>> {
-    let tree = collector.tree();
-    let plain = |b: &u8| b.is_ascii_graphic() && *b != b'/';
-    let mut at = tree.root();
-    let mut length = 0;
-    let mut depth = 0;
-    while bytes.get(length) == Some(&b'/') {
-        let rest = &bytes[length + 1..];
-        let end = rest
-            .iter()
-            .take(256)
-            .position(|b| !plain(b))
-            .unwrap_or(rest.len().min(256));
-        let exact =
-            (rest.get(end) == Some(&b'/') || depth > 0).then(|| tree.child(at, &rest[..end]));
-        let (child, taken) = match exact.flatten() {
-            Some(child) => (child, end),
-            None if depth == 0 => return None,
-            None => {
-                let shorter = (1..end)
-                    .rev()
-                    .find_map(|to| Some((tree.child(at, &rest[..to])?, to)));
-                match shorter {
-                    Some(found) => found,
-                    None => break,
-                }
-            }
-        };
-        length += 1 + taken;
-        depth += 1;
-        at = match tree.link_target(child) {
-            Some(_) => tree.resolve(&bytes[..length]).ok()?.node,
-            None => child,
-        };
-    }
-    (depth > 1).then(|| bytes[..length].to_vec())
 }
 
 /// Acts on what an object says.

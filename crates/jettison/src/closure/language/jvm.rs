@@ -12,7 +12,7 @@ use layer::{NodeId, Tree};
 
 use super::{Language, application};
 use crate::closure::collector::Collector;
-use crate::closure::{Edge, Error, Evidence, facts, spoken};
+use crate::closure::{Edge, Error, Evidence, libraries, spoken};
 use crate::elf::machine;
 use archive::{Said, Uses};
 
@@ -82,7 +82,7 @@ impl Language for Jvm {
         collector.jvm.uses.windows |= said.uses.windows;
         collector.jvm.uses.compiler |= said.uses.compiler;
         for library in &said.needed {
-            facts::keep_library(collector, node, library);
+            libraries::keep(collector, node, library);
         }
         let own = collector.is_own(node);
         for literal in &said.literals {

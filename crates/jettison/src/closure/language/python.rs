@@ -29,7 +29,7 @@ use layer::NodeId;
 use super::{Language, application};
 use crate::closure::collector::{Collector, Script};
 use crate::closure::units::{Owner, UnitId};
-use crate::closure::{Error, Evidence, facts};
+use crate::closure::{Error, Evidence, libraries};
 use crate::elf::Object;
 use crate::source::{self, python as source_python};
 use index::Index;
@@ -323,9 +323,9 @@ fn follow_literals(
             application::keep_command(collector, node, text, ours);
         }
         if text.starts_with("lib") && text.contains(".so") {
-            facts::keep_library(collector, node, text.as_bytes());
+            libraries::keep(collector, node, text.as_bytes());
         } else if callee == "find_library" && !text.contains('/') {
-            facts::keep_library(collector, node, format!("lib{text}.so").as_bytes());
+            libraries::keep(collector, node, format!("lib{text}.so").as_bytes());
         }
         if ours && !text.contains(' ') {
             name_words(collector, node, text);

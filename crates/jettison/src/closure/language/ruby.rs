@@ -17,7 +17,8 @@ use layer::tree::resolve::Lookup;
 use super::Language;
 use super::named::{self, Found, How, Named, Reach};
 use crate::closure::collector::Collector;
-use crate::closure::facts::{self, Fact};
+use crate::closure::facts::Fact;
+use crate::closure::libraries;
 use crate::closure::wanted::is_wanted;
 use gems::Gem;
 
@@ -293,7 +294,7 @@ fn find(collector: &Collector<'_>, by: NodeId, said: &source::Mentions) -> Vec<F
     found.retain(|found| tree.content(found.node).is_some());
     // Most of their names are links.
     for name in &said.libraries {
-        let libraries = facts::libraries(tree, name).into_iter();
+        let libraries = libraries::named(tree, name).into_iter();
         found.extend(libraries.map(|node| Found {
             node,
             name: String::from_utf8_lossy(name).into_owned(),
