@@ -655,6 +655,32 @@ fn what_a_manifest_declares_and_sources_require_stays() {
 }
 
 #[test]
+fn the_name_of_an_option_is_no_reason_for_what_is_only_for_developing() {
+    let image = |text: &str, manifest: &str| {
+        let image = node()
+            .file("app/package.json", manifest)
+            .file("app/server.js", "require('parser')\n");
+        let image = package(
+            image,
+            "app/node_modules/parser",
+            "{}",
+            &[("index.js", text)],
+        );
+        package(image, "app/node_modules/dialect", "{}", &[("index.js", "")])
+    };
+    let develops = r#"{"dependencies":{"parser":"1"},"devDependencies":{"dialect":"1"}}"#;
+    let option = "this.hasPlugin('dialect')";
+    assert_eq!(packages(&image(option, develops), SERVE), ["parser"]);
+    let both = ["dialect", "parser"];
+    assert_eq!(
+        packages(&image("require('dialect')", develops), SERVE),
+        both
+    );
+    let undeclared = r#"{"dependencies":{"parser":"1"}}"#;
+    assert_eq!(packages(&image(option, undeclared), SERVE), both);
+}
+
+#[test]
 fn a_package_stays_whole_without_tests_types_and_documents() {
     let manifest = r#"{"dependencies":{"a":"1"}}"#;
     let files = [

@@ -71,6 +71,8 @@ struct Want {
 enum How {
     /// Required or imported.
     Loaded,
+    /// Given to what may load it, by its name.
+    Given,
     /// Named in a string, which a loader may be given, or in settings.
     Named,
     /// Declared in a manifest of the application.
@@ -222,7 +224,7 @@ fn follow(
         if ours || said.is_dynamic || loaded {
             match text.starts_with("./") || text.starts_with("../") {
                 true => links.relative.push(text.to_owned()),
-                false if loaded => specifiers.push((text, How::Loaded)),
+                false if loaded => specifiers.push((text, How::Given)),
                 false => specifiers.push((text, How::Named)),
             }
         }

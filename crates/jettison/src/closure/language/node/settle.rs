@@ -86,14 +86,21 @@ fn satisfy(collector: &mut Collector<'_>, want: &Want, reached: &Reached) -> Opt
         let is_declared = known.is_some_and(|known| known.manifest.requires.contains(name));
         // To know of which version something is, if it is there, is not to need it.
         let is_asked = want.specifier.ends_with("/package.json");
+        // Who takes options by the names of tools, such as a parser of dialects, does without what the
+        // application only has for developing.
+        let is_option = || {
+            let application = nearest(tree, &collector.node.manifests, from);
+            want.how == How::Given
+                && application.is_some_and(|(_, manifest)| manifest.development.contains(name))
+        };
         if known.is_some_and(|known| known.manifest.development.contains(name))
-            || !is_declared && (is_asked || is_strangers(collector, from, &found))
+            || !is_declared && (is_asked || is_option() || is_strangers(collector, from, &found))
         {
             return Some(false);
         }
     }
     let detail = match want.how {
-        How::Loaded | How::Named => format!("require {}", want.specifier),
+        How::Loaded | How::Given | How::Named => format!("require {}", want.specifier),
         How::Declared => format!("declares {name}"),
     };
     Some(choose(collector, &found, from, &detail))
