@@ -1,4 +1,4 @@
-//! Where the instructions of a program lead: to strings that are the tails of others, which [`super::pointers`]
+//! Where the instructions of a program lead: to strings that are the tails of others, which [`super::pointers()`]
 //! does not find where no table has them.
 //!
 //! What is looked for are the instructions by which compilers take an address: `lea` relative to the
