@@ -281,3 +281,41 @@ fn perl_reads_the_database_of_types_that_it_names() {
          /usr/share/mime/globs module\n/usr/share/perl5/Types.pm module\n"
     );
 }
+
+#[test]
+fn tests_for_perl_stay_with_what_runs_them_if_they_are_the_applications() {
+    let status = "Package: perl\nStatus: install ok installed\nArchitecture: amd64\nVersion: 1\n\n\
+                  Package: tool\nStatus: install ok installed\nArchitecture: amd64\nVersion: 1\n\n";
+    let image = |test: &str| {
+        base()
+            .executable("usr/bin/perl", program().data(b"\0PERL5LIB\0").build())
+            .executable("usr/bin/prove", "#!/usr/bin/perl\nuse App::Prove;\n")
+            .executable("usr/bin/tool", "#!/usr/bin/perl\n")
+            .file("usr/share/perl/5.36/App/Prove.pm", "1;")
+            .file("app/main.pl", "1;")
+            .file(test, "use Test::More;\n")
+            .file("var/lib/dpkg/status", status)
+            .file(
+                "var/lib/dpkg/info/perl.list",
+                "/usr/bin/perl\n/usr/share/perl/5.36/App/Prove.pm\n",
+            )
+            .file(
+                "var/lib/dpkg/info/tool.list",
+                "/usr/bin/tool\n/usr/share/tool/t/1.t\n",
+            )
+    };
+    let run = r#"{"Cmd":["sh", "-c", "tool; perl main.pl"],"WorkingDir":"/app"}"#;
+    let common = "/bin/sh entrypoint\n/usr/bin/perl entrypoint\n";
+    let tool = "/usr/bin/tool entrypoint\n";
+    assert_eq!(
+        kept_by_default(&image("usr/share/tool/t/1.t"), run),
+        format!("/app/main.pl config-user\n{common}{tool}")
+    );
+    assert_eq!(
+        kept_by_default(&image("app/t/1.t"), run),
+        format!(
+            "/app/main.pl config-user\n/app/t/1.t config-user\n{common}/usr/bin/prove module\n{tool}\
+             /usr/share/perl/5.36/App/Prove.pm module\n"
+        )
+    );
+}

@@ -16,6 +16,7 @@ use layer::NodeId;
 use self::additions::{extensions, holds_plugins_alone, keep_additions, keep_generated};
 use super::collector::{Collector, Optional, Script};
 use super::directories::is_shared;
+use super::language::perl;
 use super::wanted::is_wanted;
 use super::{Edge, Error, Evidence, companion, script};
 use crate::packages::{Package, PackageDb, PackageId};
@@ -185,7 +186,7 @@ pub(super) fn keep_data(
     let tree = collector.tree();
     let edge = Edge::new(Some(from), Evidence::Package, &packages.package(id).name);
     for node in packages.files(id) {
-        if !is_wanted(tree, *node) || is_test(tree, *node) || !wanted(*node) {
+        if !is_wanted(tree, *node) || perl::is_test(tree, *node) || !wanted(*node) {
             continue;
         }
         match program_of(collector, *node) {
@@ -206,11 +207,6 @@ pub(super) fn keep_data(
             _ => collector.keep(*node, edge.clone()),
         }
     }
-}
-
-/// Returns whether a file is one of a package's own tests for Perl (prove(1): "all the tests in `t/`", which end in `.t`).
-fn is_test(tree: &layer::Tree, node: NodeId) -> bool {
-    tree.name(node).ends_with(b".t") && tree.name(tree.parent(node)) == b"t"
 }
 
 /// Returns the library that a file or link is, if it is one for others to be linked with: it is named where it is

@@ -9,8 +9,8 @@ mod source;
 
 use std::collections::HashSet;
 
-use layer::NodeId;
 use layer::tree::resolve::Lookup;
+use layer::{NodeId, Tree};
 
 use super::Language;
 use super::named::{self, Found, How, Named, Reach};
@@ -374,8 +374,18 @@ fn find(collector: &Collector<'_>, by: NodeId, said: &Mentions) -> Vec<Found> {
             }
         }
     }
+    // An application brings its tests to have them run.
+    let runner = collector.find_command(b"prove");
+    if let Some((_, runner)) = runner.filter(|_| is_own && is_test(tree, by)) {
+        found.push(spoken(runner.node, "prove".to_owned(), How::Name));
+    }
     found.retain(|found| tree.content(found.node).is_some());
     found
+}
+
+/// Returns whether a file is a test: prove(1) runs those in `t/` that end in `.t`.
+pub(in crate::closure) fn is_test(tree: &Tree, node: NodeId) -> bool {
+    tree.name(node).ends_with(b".t") && tree.name(tree.parent(node)) == b"t"
 }
 
 /// Returns what each interpreter finds first in `@INC`, and where.
