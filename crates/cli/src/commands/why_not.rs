@@ -216,7 +216,9 @@ impl Told<'_> {
                     .to_owned()
             }
             Rule::Repeated => "the same is kept under another name".to_owned(),
-            Rule::BuildCache => "a cache of builds, which may be thrown away".to_owned(),
+            Rule::BuildCache => {
+                "a cache of builds or installers, which may be thrown away".to_owned()
+            }
             Rule::InterpreterGoes(node) => {
                 format!("a script for {}, which nothing kept runs", self.show(*node))
             }

@@ -190,14 +190,11 @@ pub(super) fn settle(collector: &mut Collector<'_>) -> Result<(), Error> {
             }
             let edge = companion.edge.unwrap_or_else(|| {
                 let from = sibling(collector, node);
-                Edge::new(
-                    from,
-                    Evidence::Package,
-                    match from {
-                        Some(_) => "of the same package".to_owned(),
-                        None => "of a package that was asked for".to_owned(),
-                    },
-                )
+                let words = match from {
+                    Some(_) => "of the same package",
+                    None => "of a package that was asked for",
+                };
+                Edge::new(from, Evidence::Package, words)
             });
             for link in companion.links {
                 found.push((link, edge.clone()));

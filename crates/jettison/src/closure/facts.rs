@@ -371,7 +371,7 @@ pub(super) fn of_string(text: &[u8]) -> Option<usize> {
         .position(|row| row.strings.iter().any(|shown| text == shown.as_bytes()))
 }
 
-/// Returns the files of a fact that a string shows: of a source, which speaks of all else itself.
+/// Returns the files of the fact that a string of a source shows.
 pub(super) fn files_of_string(tree: &Tree, text: &[u8]) -> Vec<NodeId> {
     let row = of_string(text).and_then(|index| FACTS.get(index));
     let paths = row.into_iter().flat_map(|row| row.paths);

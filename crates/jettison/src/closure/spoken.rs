@@ -151,7 +151,8 @@ fn starts_programs(line: &[u8], backtick: Backtick) -> bool {
 }
 
 /// Keeps the programs that a source of a package names, if somebody installed them by name and its packager says that it
-/// uses them: a filter of mail has `pyzor` checked for, which it suggests.
+/// uses them: a filter of mail has `pyzor` checked for, which it suggests. Of a command that is run, also what its lines
+/// for a shell start.
 pub(super) fn examine_packaged(
     collector: &mut Collector<'_>,
     node: NodeId,

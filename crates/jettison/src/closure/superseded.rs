@@ -8,7 +8,7 @@
 use std::collections::HashSet;
 
 use layer::{NodeId, NodeKind};
-use sandbox::{AccessKind, Outcome};
+use sandbox::{AccessKind, Outcome, Trace};
 
 use super::collector::Collector;
 
@@ -22,9 +22,9 @@ const LOOKED_AT: usize = 16;
 /// Returns whether a directory, or one that it is in, holds a state which the run that was seen has made anew.
 pub(super) fn is_superseded(collector: &Collector<'_>, node: NodeId) -> bool {
     let tree = collector.tree();
-    if collector.input.trace.is_none() || !tree.path(node).starts_with(STATE) {
+    let Some(trace) = collector.input.trace else {
         return false;
-    }
+    };
     let above = std::iter::successors(Some(node), |node| Some(tree.parent(*node)));
     let mut directories = above
         .take_while(|node| tree.path(*node).starts_with(STATE))
@@ -32,18 +32,15 @@ pub(super) fn is_superseded(collector: &Collector<'_>, node: NodeId) -> bool {
     directories.any(|directory| {
         let known = collector.superseded.borrow().get(&directory).copied();
         known.unwrap_or_else(|| {
-            let answer = was_made_anew(collector, directory);
+            let answer = was_made_anew(collector, trace, directory);
             collector.superseded.borrow_mut().insert(directory, answer);
             answer
         })
     })
 }
 
-fn was_made_anew(collector: &Collector<'_>, directory: NodeId) -> bool {
+fn was_made_anew(collector: &Collector<'_>, trace: &Trace, directory: NodeId) -> bool {
     let tree = collector.tree();
-    let Some(trace) = collector.input.trace else {
-        return false;
-    };
     let top = tree.absolute(directory);
     let files = tree.walk(directory).skip(1);
     let files: Vec<NodeId> = files.filter(|node| !tree.is_directory(*node)).collect();

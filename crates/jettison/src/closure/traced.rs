@@ -1,8 +1,8 @@
 //! What was seen: the files that programs asked for while the image ran.
 //!
 //! A trace is evidence beside the others, not in their place: it says what was
-//! needed, never what is not. What was run, or could be the
-//! text of a program, is needed for certain. What
+//! needed, never what is not (but for [a state that was made anew](super::superseded)).
+//! What was run, or could be the text of a program, is needed for certain. What
 //! was merely asked about is kept too, since an answer other than before would
 //! change what a program does, a program with what it takes to start it; but not
 //! if it was only come across in a listing of its directory, as by `chown -R`,

@@ -79,9 +79,11 @@ pub fn tails<S: ReadAt>(
         let inside = places[first..].iter().map(|place| place - window.offset);
         for at in inside.map_while(|at| usize::try_from(at).ok()) {
             let Some(rest) = bytes.get(at..) else { break };
+            if !printable(bytes[at - 1]) {
+                continue; // a string begins here
+            }
             let rest = &rest[..rest.len().min(LONGEST)];
-            let end = memchr::memchr(0, rest).filter(|_| printable(bytes[at - 1]));
-            if let Some(tail) = end.map(|end| &rest[..end])
+            if let Some(tail) = memchr::memchr(0, rest).map(|end| &rest[..end])
                 && tail.iter().all(|byte| printable(*byte))
             {
                 found(tail);

@@ -33,15 +33,14 @@ pub(super) struct Crew {
 }
 
 impl Crew {
-    /// Has one of the others rest until it is needed. Returns whether it is: never again after the end.
+    /// Has one of the others rest until it is needed. Returns whether calls may still come.
     pub(super) fn wait_until_needed(&self) -> bool {
-        if self.orders() == WORK {
-            return true;
+        if self.orders() == REST {
+            let resting = lock(&self.changes);
+            drop(self.changed.wait_while(resting, |()| self.orders() == REST));
         }
-        let resting = lock(&self.changes);
-        let rested = self.changed.wait_while(resting, |()| self.orders() == REST);
-        drop(rested);
-        self.orders() == WORK
+        // It may be to rest again by now, and does after one more call.
+        self.orders() != END
     }
 
     /// Says whether the others are needed.

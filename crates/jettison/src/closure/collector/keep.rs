@@ -141,7 +141,7 @@ impl Collector<'_> {
         match self.tree().resolve_at(base, path, Lookup::STAT) {
             Ok(found) => {
                 self.keep_links(&found.links, from, &detail());
-                self.keep(found.node, Edge::new(from, evidence, detail()));
+                self.keep(found.node, Edge::new(from, evidence, path));
                 Some(found.node)
             }
             Err(Unresolved::Missing { links, .. }) => {

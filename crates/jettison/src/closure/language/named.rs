@@ -323,7 +323,7 @@ fn keep_unit(language: &dyn Named, collector: &mut Collector<'_>, package: Packa
         if !has_modules && !is_data {
             continue; // its libraries are found by what loads them
         }
-        let edge = Edge::new(Some(by), Evidence::Module, information.name.clone());
+        let edge = Edge::new(Some(by), Evidence::Module, &information.name);
         for node in packages.files(id) {
             let wanted = is_wanted(tree, *node) && !tree.name(*node).ends_with(b".pod");
             if wanted && language.is_module(&tree.path(*node)) {

@@ -375,8 +375,10 @@ fn find(collector: &Collector<'_>, by: NodeId, said: &Mentions) -> Vec<Found> {
         }
     }
     // An application brings its tests to have them run.
-    let runner = collector.find_command(b"prove");
-    if let Some((_, runner)) = runner.filter(|_| is_own && is_test(tree, by)) {
+    if is_own
+        && is_test(tree, by)
+        && let Some((_, runner)) = collector.find_command(b"prove")
+    {
         found.push(spoken(runner.node, "prove".to_owned(), How::Name));
     }
     found.retain(|found| tree.content(found.node).is_some());

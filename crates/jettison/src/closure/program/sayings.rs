@@ -54,6 +54,28 @@ pub(super) struct Sayings {
     pub(super) languages: BTreeSet<usize>,
 }
 
+/// The object that is read.
+struct Speaker<'s, 'a> {
+    collector: &'s Collector<'a>,
+    node: NodeId,
+    object: &'s Object,
+    file: TreeFile<'a>,
+    commands: Commands,
+}
+
+impl Speaker<'_, '_> {
+    /// Returns the words that begin at these places, inside of strings.
+    fn tails(&self, places: &[u64]) -> Result<BTreeSet<Vec<u8>>, elf::Error> {
+        let mut words = BTreeSet::new();
+        strings::tails(self.file, &self.object.data, places, |tail| {
+            if is_word(tail) {
+                words.insert(tail.to_vec());
+            }
+        })?;
+        Ok(words)
+    }
+}
+
 impl Sayings {
     /// Reads them.
     pub(super) fn of(
@@ -65,18 +87,19 @@ impl Sayings {
         let Some(content) = collector.content(node) else {
             return Ok(said);
         };
-        let file = TreeFile {
-            contents: &collector.input.files.contents,
-            content,
+        let contents = &collector.input.files.contents;
+        let speaker = Speaker {
+            collector,
+            node,
+            object,
+            file: TreeFile { contents, content },
+            commands: Commands::of(object),
         };
         let unreadable = |error| collector.unreadable(node, std::io::Error::other(error));
-        said.add_strings(collector, node, object, file)
-            .map_err(unreadable)?;
-        said.add_tails(collector, node, object, file)
-            .map_err(unreadable)?;
+        said.add_strings(&speaker).map_err(unreadable)?;
+        said.add_tails(&speaker).map_err(unreadable)?;
         if object.go || object.is_static() {
-            said.add_places(collector, object, file)
-                .map_err(unreadable)?;
+            said.add_places(&speaker).map_err(unreadable)?;
         }
         Ok(said)
     }
@@ -108,19 +131,18 @@ impl Sayings {
     }
 
     /// Adds the whole strings.
-    fn add_strings(
-        &mut self,
-        collector: &Collector<'_>,
-        node: NodeId,
-        object: &Object,
-        file: TreeFile<'_>,
-    ) -> Result<(), elf::Error> {
-        let commands = Commands::of(object);
+    fn add_strings(&mut self, speaker: &Speaker<'_, '_>) -> Result<(), elf::Error> {
+        let Speaker {
+            collector,
+            object,
+            commands,
+            ..
+        } = *speaker;
         let is_libc = facts::is_c_library(object);
         let starts = commands::starts(object);
         let converts = !is_libc && object.imports.contains(b"iconv_open");
-        let imports = language::python::imports(collector, node, object);
-        strings::terminated(file, &object.data, |text| {
+        let imports = language::python::imports(collector, speaker.node, object);
+        strings::terminated(speaker.file, &object.data, |text| {
             if text.len() > LONGEST {
                 return;
             }
@@ -173,61 +195,34 @@ impl Sayings {
     }
 
     /// Adds names of programs that are the tails of other strings.
-    fn add_tails(
-        &mut self,
-        collector: &Collector<'_>,
-        node: NodeId,
-        object: &Object,
-        file: TreeFile<'_>,
-    ) -> Result<(), elf::Error> {
-        let commands = Commands::of(object);
-        if commands.by_path && self.has_shell && is_of_base(collector, node) {
-            let places = pointers(file)?;
-            let words = tails_of(file, object, &places)?;
-            self.shell_commands.extend(words);
+    fn add_tails(&mut self, speaker: &Speaker<'_, '_>) -> Result<(), elf::Error> {
+        let commands = speaker.commands;
+        if commands.by_path && self.has_shell && is_of_base(speaker.collector, speaker.node) {
+            let places = pointers(speaker.file)?;
+            self.shell_commands.extend(speaker.tails(&places)?);
         }
         if commands.names {
-            let places = references(file)?;
-            let words = tails_of(file, object, &places)?;
-            self.commands.extend(words);
+            let places = references(speaker.file)?;
+            self.commands.extend(speaker.tails(&places)?);
         }
         Ok(())
     }
 
     /// Adds what strings without an end between them hold.
-    fn add_places(
-        &mut self,
-        collector: &Collector<'_>,
-        object: &Object,
-        file: TreeFile<'_>,
-    ) -> Result<(), elf::Error> {
-        strings::occurrences(file, &object.data, b"| ", |place| {
+    fn add_places(&mut self, speaker: &Speaker<'_, '_>) -> Result<(), elf::Error> {
+        let data = &speaker.object.data;
+        strings::occurrences(speaker.file, data, b"| ", |place| {
             self.piped.extend(piped(place.from).map(<[u8]>::to_vec));
             ControlFlow::Continue(())
         })?;
-        strings::occurrences(file, &object.data, b"/", |place| {
-            if let Some(path) = longest_path(collector, place.from) {
+        strings::occurrences(speaker.file, data, b"/", |place| {
+            if let Some(path) = longest_path(speaker.collector, place.from) {
                 self.places.insert(path);
             }
             ControlFlow::Continue(())
         })?;
         Ok(())
     }
-}
-
-/// Returns the words that begin at these places, inside of strings.
-fn tails_of(
-    file: TreeFile<'_>,
-    object: &Object,
-    places: &[u64],
-) -> Result<BTreeSet<Vec<u8>>, elf::Error> {
-    let mut words = BTreeSet::new();
-    strings::tails(file, &object.data, places, |tail| {
-        if is_word(tail) {
-            words.insert(tail.to_vec());
-        }
-    })?;
-    Ok(words)
 }
 
 /// Returns the path of the image that stands at the beginning of `bytes`, in a
