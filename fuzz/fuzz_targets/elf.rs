@@ -4,12 +4,16 @@
 
 #![no_main]
 
+use std::io::Read;
 use std::ops::ControlFlow;
 
+use jettison::elf::cut::Layout;
 use jettison::elf::{self, strings};
+use jettison::slim::inside::{debug, icu};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {
+    cut(bytes);
     let Ok(Some(object)) = elf::parse(bytes) else {
         return;
     };
@@ -36,3 +40,19 @@ fuzz_target!(|bytes: &[u8]| {
     strings::tails(bytes, &object.data, &places, |tail| assert!(!tail.contains(&0)))
         .expect("bytes in memory can be read");
 });
+
+/// What is left of an object is not longer than it was.
+fn cut(bytes: &[u8]) {
+    let Some(layout) = Layout::read(bytes).expect("bytes in memory can be read") else {
+        return;
+    };
+    let mut edits = debug::edits(&layout, bytes).expect("bytes in memory can be read");
+    edits.extend(icu::edits(&layout, bytes).expect("bytes in memory can be read").unwrap_or_default());
+    let Some(cut) = layout.cut(edits) else {
+        return;
+    };
+    let mut made = Vec::new();
+    let read = cut.reader(bytes).read_to_end(&mut made);
+    assert_eq!(read.expect("bytes in memory can be read") as u64, cut.size());
+    assert!(made.len() <= bytes.len());
+}

@@ -8,7 +8,7 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 use layer::codec::Codec;
 use layer::read::{Member, TarReader};
 use layer::write::TarWriter;
-use layer::{Contents, FileSlice, Limits, Tree};
+use layer::{Content, Contents, Extents, FileSlice, Limits, NodeId, Tree};
 
 use crate::ahead;
 use crate::digest::{Digest, HashingReader};
@@ -75,7 +75,7 @@ pub(crate) struct Loaded {
 }
 
 /// The merged file system of an image.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct FileSystem {
     /// All layers merged.
     pub tree: Tree,
@@ -144,6 +144,35 @@ impl FileSystem {
             contents,
             unpacked,
         })
+    }
+
+    /// Returns the same with other bytes in some of its files; names and attributes stay, and so do the ids of nodes.
+    ///
+    /// # Errors
+    /// When the new bytes cannot be read, or not be written to the spool.
+    pub fn with_contents<R: Read>(
+        &self,
+        spool: &Spool,
+        changed: impl IntoIterator<Item = (NodeId, R)>,
+    ) -> Result<Self> {
+        let wrap = |source| Error::file("write", spool.directory())(source);
+        let mut files = self.clone();
+        let number = u32::try_from(self.contents.len()).unwrap_or(u32::MAX);
+        let mut file = spool.file()?;
+        let mut at = 0;
+        for (node, mut bytes) in changed {
+            let size = io::copy(&mut bytes, &mut file).map_err(wrap)?;
+            let content = Content {
+                layer: number,
+                size,
+                extents: Extents::Whole(at),
+            };
+            files.unpacked = files.unpacked - files.tree.size(node) + size;
+            files.tree.set_content(node, content);
+            at += size;
+        }
+        files.contents.push(FileSlice::new(Arc::new(file), 0, at));
+        Ok(files)
     }
 
     pub(crate) fn load_so(

@@ -98,6 +98,8 @@ pub struct Options {
     pub include_shell: bool,
     /// Paths to keep exactly as they are, with everything below, whatever `exclude` says.
     pub preserve: Vec<String>,
+    /// Leave the files that stay as they are, with parts that nothing can read ([`crate::slim::inside`]).
+    pub whole_files: bool,
     /// How much is kept.
     pub level: Level,
     /// Paths to overlook until a proof finds that they are needed: for tests of that.

@@ -15,6 +15,7 @@
 //! # Ok::<(), jettison::elf::Error>(())
 //! ```
 
+pub mod cut;
 mod dlopen;
 mod names;
 mod parse;

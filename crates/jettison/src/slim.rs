@@ -4,6 +4,7 @@
 //! is compressed; [`mod@report`] says what became of every path. Proving the result is [`crate::verify`]'s work.
 
 pub mod cache;
+pub mod inside;
 pub mod jlink;
 pub mod job;
 pub mod origin;
@@ -16,10 +17,12 @@ mod write;
 
 pub use write::{draft, write};
 
-use std::collections::{BTreeSet, HashSet};
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::io;
 
-use image::{FileSystem, Image};
-use layer::NodeId;
+use image::{FileSystem, Image, Spool};
+use layer::{NodeId, display};
 use sandbox::Trace;
 
 use crate::closure::{self, Closure, Evidence};
@@ -47,6 +50,21 @@ pub enum Error {
     /// An image cannot be read or written.
     #[error(transparent)]
     Image(#[from] image::Error),
+    /// A file of the image cannot be read.
+    #[error("cannot read `{path}`")]
+    File {
+        /// Its path.
+        path: String,
+        /// Why not.
+        source: io::Error,
+    },
+}
+
+impl Error {
+    fn unreadable(files: &FileSystem, node: NodeId) -> impl FnOnce(io::Error) -> Self {
+        let path = display(&files.tree.absolute(node)).into_owned();
+        move |source| Self::File { path, source }
+    }
 }
 
 /// What is known from running an image.
@@ -69,8 +87,10 @@ impl Seen<'_> {
 /// What stays of an image, and why.
 #[derive(Debug)]
 pub struct Plan<'a> {
-    /// The image's files.
-    pub files: &'a FileSystem,
+    /// The image's files, those that stay without what goes of their inside.
+    pub files: Cow<'a, FileSystem>,
+    /// Files of which a part goes.
+    pub lighter: BTreeMap<NodeId, inside::Lighter>,
     /// Their packages.
     pub packages: PackageDb,
     /// The kept files and their reasons.
@@ -102,14 +122,7 @@ pub fn plan<'a>(
         repairs: seen.repairs,
     };
     let closure = closure::compute(&input)?;
-    let kept = |node| closure.graph.keeps(node);
-    let mut remains =
-        packages::remain::remains(tree, contents, &packages, kept).map_err(Error::Packages)?;
-    let preserved = |path: &[u8]| {
-        let node = tree.lookup(path);
-        node.is_some_and(|node| closure.preserved.contains(&node))
-    };
-    remains.files.retain(|file| !preserved(&file.path));
+    let remains = remains(files, &packages, &closure, &BTreeMap::new())?;
     let replaced = remains
         .replaced
         .iter()
@@ -117,7 +130,8 @@ pub fn plan<'a>(
         .filter(|node| !closure.preserved.contains(node))
         .collect();
     Ok(Plan {
-        files,
+        files: Cow::Borrowed(files),
+        lighter: BTreeMap::new(),
         packages,
         closure,
         remains,
@@ -125,7 +139,44 @@ pub fn plan<'a>(
     })
 }
 
+/// Returns the package metadata that is true of what stays.
+fn remains(
+    files: &FileSystem,
+    packages: &PackageDb,
+    closure: &Closure,
+    lighter: &BTreeMap<NodeId, inside::Lighter>,
+) -> Result<packages::remain::Remains, Error> {
+    let (tree, contents) = (&files.tree, &files.contents);
+    let keep = |node| closure.graph.keeps(node);
+    let changed = |node| lighter.contains_key(&node);
+    let mut remains = packages::remain::remains(tree, contents, packages, keep, changed)
+        .map_err(Error::Packages)?;
+    let preserved = |path: &[u8]| {
+        let node = tree.lookup(path);
+        node.is_some_and(|node| closure.preserved.contains(&node))
+    };
+    remains.files.retain(|file| !preserved(&file.path));
+    Ok(remains)
+}
+
 impl Plan<'_> {
+    /// Takes out of the files that stay what nothing that stays can read: see [`inside`]. Not if the user wants whole
+    /// files, or whole packages.
+    ///
+    /// # Errors
+    /// When a file cannot be read, or the spool not be written.
+    pub fn lighten(mut self, options: &closure::Options, spool: &Spool) -> Result<Self, Error> {
+        if options.whole_files || options.level == closure::Level::Package {
+            return Ok(self);
+        }
+        if let Some(lightened) = inside::lighten(&self, spool)? {
+            let inside::Lightened { files, lighter } = lightened;
+            self.remains = remains(&files, &self.packages, &self.closure, &lighter)?;
+            (self.files, self.lighter) = (Cow::Owned(files), lighter);
+        }
+        Ok(self)
+    }
+
     /// Returns whether a file stays.
     pub fn keeps(&self, node: NodeId) -> bool {
         self.closure.graph.keeps(node) && !self.replaced.contains(&node)

@@ -324,7 +324,7 @@ fn remaining_dpkg_packages_are_written_as_distroless_has_them() {
     .iter()
     .map(|path| node(tree, path))
     .collect();
-    let result = remains(tree, contents, &db, |node| kept.contains(&node)).unwrap();
+    let result = remains(tree, contents, &db, |node| kept.contains(&node), |_| false).unwrap();
     let want = "\
 === var/lib/dpkg/status.d/app 0644
 Package: app
@@ -359,8 +359,14 @@ Depends: debianutils (>= 5.6-0.1), dpkg (>= 1.19.1)
     );
     assert_eq!(
         result,
-        remains(tree, contents, &db, |node| kept.contains(&node)).unwrap()
+        remains(tree, contents, &db, |node| kept.contains(&node), |_| false).unwrap()
     );
+    // Nothing is said of a file that is not as its package brought it.
+    let dash = node(tree, "usr/bin/dash");
+    let kept = |node| kept.contains(&node);
+    let changed = remains(tree, contents, &db, kept, |node| node == dash).unwrap();
+    let sums = "00000000000000000000000000000001  bin/dash\n";
+    assert_eq!(dump(&changed), want.replace(sums, ""));
 }
 
 #[test]
@@ -391,7 +397,7 @@ fn a_distroless_database_is_read_and_reduced() {
     assert_eq!(ownership(&image.0, &db), want);
     assert_eq!(db.databases()[0].format, Format::DpkgSplit);
     let library = node(&image.0, "usr/lib/b.so");
-    let result = remains(&image.0, &image.1, &db, |node| node == library).unwrap();
+    let result = remains(&image.0, &image.1, &db, |node| node == library, |_| false).unwrap();
     let want = "\
 === var/lib/dpkg/status.d/b 0644
 Package: b
@@ -489,7 +495,7 @@ fn an_apk_database_keeps_records_of_what_remains() {
     .iter()
     .map(|path| node(tree, path))
     .collect();
-    let result = remains(tree, contents, &db, |node| kept.contains(&node)).unwrap();
+    let result = remains(tree, contents, &db, |node| kept.contains(&node), |_| false).unwrap();
     let want = "\
 === lib/apk/db/installed 0644
 C:Q1aaa=
@@ -519,6 +525,10 @@ R:securetty
 
 ";
     assert_eq!(dump(&result), want);
+    let loader = node(tree, "lib/ld-musl-x86_64.so.1");
+    let kept = |node| kept.contains(&node);
+    let changed = remains(tree, contents, &db, kept, |node| node == loader).unwrap();
+    assert_eq!(dump(&changed), want.replace("Z:Q1bbb=\n", ""));
     assert_eq!(result.replaced, [node(tree, "lib/apk/db/installed")]);
 }
 
@@ -536,7 +546,7 @@ fn old_rpm_databases_are_named_and_left_out() {
             .map(|d| (d.format, d.state.clone()))
             .collect();
         assert_eq!(found, [(format, State::Unsupported)]);
-        let result = remains(&image.0, &image.1, &db, |_| true).unwrap();
+        let result = remains(&image.0, &image.1, &db, |_| true, |_| false).unwrap();
         assert_eq!(result.left_out, [(0, State::Unsupported)]);
         assert_eq!(result.replaced, [node(&image.0, path)]);
     }
@@ -566,7 +576,7 @@ fn hostile_databases_are_survived() {
             .file("var/lib/rpm/rpmdb.sqlite", bytes)
             .finish();
         let db = read(&image);
-        let result = remains(&image.0, &image.1, &db, |_| true).unwrap();
+        let result = remains(&image.0, &image.1, &db, |_| true, |_| false).unwrap();
         for file in &result.files {
             assert!(
                 !file.path.windows(2).any(|two| two == b".."),
@@ -582,7 +592,7 @@ fn an_image_without_packages_has_none() {
     let image = Image::new().directory("var").finish();
     let db = read(&image);
     assert_eq!((db.packages().len(), db.databases().len()), (0, 0));
-    let result = remains(&image.0, &image.1, &db, |_| true).unwrap();
+    let result = remains(&image.0, &image.1, &db, |_| true, |_| false).unwrap();
     assert_eq!(result, Remains::default());
 }
 
@@ -756,14 +766,14 @@ CREATE INDEX 'Name_hnum_idx' ON 'Name'(hnum ASC);
     );
 
     let gone = node(tree, "usr/bin/tool");
-    let result = remains(tree, contents, &db, |node| node != gone).unwrap();
+    let result = remains(tree, contents, &db, |node| node != gone, |_| false).unwrap();
     assert_eq!(names(&db, result.packages.clone()), "bash glibc");
     assert_eq!(result.replaced.len(), 2);
-    let again = remains(tree, contents, &db, |node| node != gone).unwrap();
+    let again = remains(tree, contents, &db, |node| node != gone, |_| false).unwrap();
     assert_eq!(result, again);
     let reduced = directory.path().join("reduced");
     for (keep_all, count) in [(false, "3"), (true, "4")] {
-        let all = remains(tree, contents, &db, |_| true).unwrap();
+        let all = remains(tree, contents, &db, |_| true, |_| false).unwrap();
         let files = if keep_all { &all.files } else { &result.files };
         fs::write(&reduced, &files[0].bytes).unwrap();
         let answer = sqlite3(
@@ -804,7 +814,7 @@ fn damaged_rpm_databases_are_survived() {
                 .file("var/lib/rpm/rpmdb.sqlite", bytes)
                 .finish();
             let db = read(&image);
-            remains(&image.0, &image.1, &db, |_| true).unwrap();
+            remains(&image.0, &image.1, &db, |_| true, |_| false).unwrap();
         }
     }
 }

@@ -297,6 +297,14 @@ impl Tree {
         Some(NodeId(*found))
     }
 
+    /// Gives a regular file other bytes, under all of its names; anything else stays what it is.
+    pub fn set_content(&mut self, node: NodeId, content: Content) {
+        let inode = self.inode(node).0 as usize;
+        if let NodeKind::File(old) = &mut self.inodes[inode].kind {
+            *old = content;
+        }
+    }
+
     fn of(&self, node: NodeId) -> &Inode {
         &self.inodes[self.nodes[node.0 as usize].inode as usize]
     }

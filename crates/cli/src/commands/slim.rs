@@ -94,6 +94,9 @@ pub(crate) struct Keep {
     /// Keep a path exactly as it is, with everything below, even against --exclude (repeatable)
     #[arg(long, value_name = "PATH")]
     preserve: Vec<String>,
+    /// Take nothing out of files that stay: no debug information, no data of ICU that nothing can read
+    #[arg(long)]
+    whole_files: bool,
     /// How much is kept
     #[arg(long, value_enum, default_value_t = LevelFlag::App)]
     level: LevelFlag,
@@ -128,6 +131,7 @@ impl Keep {
             include_shell: self.include_shell,
             preserve: self.preserve.clone(),
             overlook: self.overlook.clone(),
+            whole_files: self.whole_files,
             level: match self.level {
                 LevelFlag::Traced => Level::Traced,
                 LevelFlag::App => Level::App,
@@ -262,6 +266,12 @@ pub(crate) fn run(args: &Args, session: &Session<'_>) -> anyhow::Result<Answer> 
     }
     if !summary.gone.is_empty() {
         text.push_str(&gone_lines(&summary.gone));
+    }
+    if summary.lighter > 0 {
+        let bytes = human(summary.lighter);
+        text.push_str(&format!(
+            "{bytes} that nothing can read went of the inside of files (--whole-files keeps it)\n"
+        ));
     }
     text.push_str(&sizes(&label, &result_name, summary));
     session.ui.result(&value, &text)?;

@@ -7,6 +7,7 @@ use serde_json::json;
 use super::Answer;
 use crate::error::Usage;
 use crate::session::Session;
+use crate::size::human;
 
 /// Say why a path stays in the slim image: the chain from the entry point to it
 ///
@@ -41,7 +42,9 @@ pub(crate) fn run(args: &Args, session: &Session<'_>) -> anyhow::Result<Answer> 
         trace: trace.as_ref(),
         ..Seen::NOTHING
     };
-    let plan = slim::plan(&image, &files, &args.keep.options(), &seen)?;
+    let options = args.keep.options();
+    let spool = session.load_options().spool;
+    let plan = slim::plan(&image, &files, &options, &seen)?.lighten(&options, spool)?;
     let show = |node| layer::display(&tree.absolute(node)).into_owned();
     let chain = plan.closure.graph.chain(found.node);
     let package = plan.package_name(found.node);
@@ -83,7 +86,19 @@ pub(crate) fn run(args: &Args, session: &Session<'_>) -> anyhow::Result<Answer> 
             "by": edge.from.map(show), "package": plan.package_name(*node),
         }));
     }
-    let value = json!({ "path": show(found.node), "kept": true, "chain": links });
+    let lighter = plan.lighter.get(&found.node);
+    if let Some(lighter) = lighter {
+        let (size, whole) = (plan.files.tree.size(found.node), lighter.whole);
+        text.push_str(&format!(
+            "{} stay of {}: it is without {}\n",
+            human(size),
+            human(whole),
+            lighter.without
+        ));
+    }
+    let value = json!({
+        "path": show(found.node), "kept": true, "chain": links, "lighter": lighter,
+    });
     session.ui.result(&value, &text)?;
     Ok(Answer::Yes)
 }

@@ -46,7 +46,8 @@ pub struct MetadataFile {
     pub bytes: Vec<u8>,
 }
 
-/// Returns the package metadata for an image with the nodes for which `keep` answers yes.
+/// Returns the package metadata for an image with the nodes for which `keep` answers yes. Of those for which `changed`
+/// does, the checksums of their packages are not true any more.
 ///
 /// The same arguments give the same bytes.
 ///
@@ -57,6 +58,7 @@ pub fn remains(
     contents: &Contents,
     db: &PackageDb,
     keep: impl Fn(NodeId) -> bool,
+    changed: impl Fn(NodeId) -> bool,
 ) -> Result<Remains, Error> {
     let present = |id: PackageId| {
         let files = db.files(id);
@@ -65,6 +67,7 @@ pub fn remains(
             keep(node) && Class::of(&tree.path(node)) != Class::License
         })
     };
+    let same = |node: NodeId| keep(node) && !changed(node);
     let mut kept = Kept {
         tree,
         contents,
@@ -86,15 +89,15 @@ pub fn remains(
         match database.format {
             Format::Dpkg => {
                 replaced.extend(files_below(tree, parent));
-                kept.write_stanzas(&of_database, &keep)?;
+                kept.write_stanzas(&of_database, &same)?;
             }
             Format::DpkgSplit => {
                 replaced.extend(files_below(tree, database.node));
-                kept.write_stanzas(&of_database, &keep)?;
+                kept.write_stanzas(&of_database, &same)?;
             }
             Format::Apk => {
                 replaced.insert(database.node);
-                kept.write_apk(database.node, &of_database, &keep);
+                kept.write_apk(database.node, &of_database, &keep, &same);
             }
             Format::Rpm => {
                 replaced.extend(siblings(tree, database.node));
@@ -135,7 +138,7 @@ impl Kept<'_> {
     fn write_stanzas(
         &mut self,
         packages: &[PackageId],
-        keep: &impl Fn(NodeId) -> bool,
+        same: &impl Fn(NodeId) -> bool,
     ) -> Result<(), Error> {
         for &id in packages {
             let package = self.db.package(id);
@@ -153,7 +156,7 @@ impl Kept<'_> {
                 let list = read_node(self.tree, self.contents, sums)?;
                 let mut remaining = Vec::new();
                 for (line, listed) in dpkg::checksums(&list) {
-                    if self.is_kept(listed, id, keep) {
+                    if self.is_kept(listed, id, same) {
                         remaining.extend_from_slice(line);
                         remaining.push(b'\n');
                     }
@@ -169,10 +172,16 @@ impl Kept<'_> {
         Ok(())
     }
 
-    fn write_apk(&mut self, node: NodeId, packages: &[PackageId], keep: &impl Fn(NodeId) -> bool) {
+    fn write_apk(
+        &mut self,
+        node: NodeId,
+        packages: &[PackageId],
+        keep: &impl Fn(NodeId) -> bool,
+        same: &impl Fn(NodeId) -> bool,
+    ) {
         let mut out = Vec::new();
         for &id in packages {
-            self.push_record(id, keep, &mut out);
+            self.push_record(id, keep, same, &mut out);
             out.push(b'\n');
         }
         self.files.insert(self.tree.path(node), out);
@@ -180,10 +189,16 @@ impl Kept<'_> {
 
     /// Copies a record: fields, then directories (`F:`, and their mode), each
     /// with its files (`R:`, and their mode and checksum).
-    fn push_record(&mut self, id: PackageId, keep: &impl Fn(NodeId) -> bool, out: &mut Vec<u8>) {
+    fn push_record(
+        &mut self,
+        id: PackageId,
+        keep: &impl Fn(NodeId) -> bool,
+        same: &impl Fn(NodeId) -> bool,
+        out: &mut Vec<u8>,
+    ) {
         let record = self.db.record(id);
         let mut directory: &[u8] = b"";
-        let mut copying = true;
+        let (mut copying, mut summing) = (true, true);
         for whole in record
             .split(|&b| b == b'\n')
             .filter(|line| !line.is_empty())
@@ -194,8 +209,11 @@ impl Kept<'_> {
                     copying = self.paths.node(value, b"").is_some_and(keep);
                 }
                 Some((b'R', value)) => {
-                    copying = self.is_kept(&apk::join(directory, value), id, keep);
+                    let path = apk::join(directory, value);
+                    copying = self.is_kept(&path, id, keep);
+                    summing = self.is_kept(&path, id, same);
                 }
+                Some((b'Z', _)) if !summing => continue,
                 _ => {}
             }
             if copying {

@@ -193,6 +193,7 @@ impl Job<'_> {
             };
             self.context.progress.begin("searching", None);
             let plan = plan(self.image, parts, self.options, &seen)?;
+            let plan = plan.lighten(self.options, self.load.spool)?;
             self.context.progress.begin("writing", None);
             let (Some(proof), Some(expected)) = (&proof, &mut expected) else {
                 let made = write(self.image, &plan, self.store.layout(), self.context)?;

@@ -54,7 +54,7 @@ pub struct Archived {
     pub links: usize,
     /// Files of package metadata.
     pub metadata: usize,
-    /// Other files: those with extended attributes or unspeakable names, devices, pipes.
+    /// Other files: those with extended attributes or unspeakable names, those of which a part is gone, devices, pipes.
     pub others: usize,
 }
 
@@ -97,7 +97,7 @@ impl Recipe {
     /// # Errors
     /// When the packages of the image cannot be read.
     pub fn new(plan: &Plan<'_>, config: &Config) -> Result<Self, packages::Error> {
-        let installed = Installed::read(plan.files)?;
+        let installed = Installed::read(&plan.files)?;
         let mut sorting = Sorting {
             plan,
             installed: &installed,
@@ -140,7 +140,7 @@ impl Recipe {
     /// # Errors
     /// When a file of the image cannot be read, or the output not be written.
     pub fn write_archive<W: Write>(&self, plan: &Plan<'_>, output: W) -> layer::Result<W> {
-        let files = plan.files;
+        let files = &plan.files;
         let mut tar = TarWriter::new(output);
         tar.write_tree(&files.tree, &files.contents, |node| {
             self.nodes.contains(&node)
@@ -170,7 +170,8 @@ fn fits(plan: &Plan<'_>) -> Vec<bool> {
             tree.kind(node),
             NodeKind::File(_) | NodeKind::Directory | NodeKind::Symlink(_)
         );
-        let own = copied && plan.keeps(node) && tree.xattrs(node).is_empty();
+        let same = tree.xattrs(node).is_empty() && !plan.lighter.contains_key(&node);
+        let own = copied && plan.keeps(node) && same;
         fits[node.index()] &= own;
         if !fits[node.index()] {
             fits[tree.parent(node).index()] = false;

@@ -8,6 +8,7 @@ use layer::{NodeId, Tree, display};
 use serde::{Deserialize, Serialize};
 
 use super::Plan;
+use super::inside::Lighter;
 use super::repair::Repair;
 use crate::closure;
 
@@ -27,6 +28,9 @@ pub struct Summary {
     /// Packages that somebody installed by name and of which nothing stays.
     #[serde(default)]
     pub gone: Vec<String>,
+    /// Bytes that went of the inside of files that stay.
+    #[serde(default)]
+    pub lighter: u64,
 }
 
 /// One of the two images.
@@ -82,6 +86,9 @@ pub struct Kept {
     /// The words that say so.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub detail: String,
+    /// What is gone of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lighter: Option<Lighter>,
 }
 
 /// A path that goes.
@@ -159,6 +166,11 @@ pub(super) fn summary(
             entries: kept_entries + metadata.len() as u64,
         },
         missing: plan.closure.missing.len(),
+        lighter: plan
+            .lighter
+            .iter()
+            .map(|(node, lighter)| lighter.whole - plan.files.tree.size(*node))
+            .sum(),
         gone: closure::gone(&plan.packages, &plan.files.tree, |node| plan.keeps(node)),
     }
 }
@@ -179,6 +191,7 @@ pub fn report(plan: &Plan<'_>, summary: Summary, repaired: &[Repair]) -> Report 
                 reason: edge.evidence.name(),
                 by: edge.from.map(show),
                 detail: edge.detail.clone(),
+                lighter: plan.lighter.get(&node).cloned(),
             }),
             None => removed.push(Removed {
                 path,
@@ -195,6 +208,7 @@ pub fn report(plan: &Plan<'_>, summary: Summary, repaired: &[Repair]) -> Report 
             reason: "package-metadata",
             by: None,
             detail: "true of what remains".to_owned(),
+            lighter: None,
         });
     }
     let missing = plan

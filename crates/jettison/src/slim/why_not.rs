@@ -134,7 +134,7 @@ pub fn explain(
         rules,
         size,
         entries: going.len() as u64,
-        users: users(plan.files, plan, &judge, node),
+        users: users(&plan.files, plan, &judge, node),
         dependents: owner.map_or_else(Vec::new, |owner| dependents(plan, &judge, owner)),
         relatives: relatives(plan, &judge, node),
         remedies,
@@ -148,7 +148,7 @@ fn input<'a>(
     seen: &Seen<'a>,
 ) -> closure::Input<'a> {
     closure::Input {
-        files: plan.files,
+        files: &plan.files,
         config: image.config(),
         packages: &plan.packages,
         options,

@@ -76,7 +76,7 @@ fn write_files<W: std::io::Write>(
     plan: &Plan<'_>,
     tar: &mut layer::write::TarWriter<W>,
 ) -> layer::Result<()> {
-    let files = plan.files;
+    let files = &plan.files;
     tar.write_tree(&files.tree, &files.contents, |node| plan.keeps(node))?;
     write_metadata(plan, tar)
 }

@@ -43,7 +43,7 @@ type Inspection = Box<dyn std::error::Error + Send + Sync>;
 /// Writes the seccomp profile of what stays.
 pub(super) fn seccomp(plan: &Plan<'_>, image: &Image, path: &Path) -> Result<Seccomp, Inspection> {
     let architecture = image.platform().architecture;
-    let profile = seccomp::profile(plan.files, &architecture, |node| plan.keeps(node))?;
+    let profile = seccomp::profile(&plan.files, &architecture, |node| plan.keeps(node))?;
     let mut text = serde_json::to_vec_pretty(&profile.document())?;
     text.push(b'\n');
     write_file(path, &text)?;
