@@ -477,6 +477,19 @@ fn users_add_and_drop() {
         kept(&image, r#"{"Cmd":["app"]}"#, &options).unwrap(),
         "/data/a/x include\n/usr/bin/app entrypoint\n/usr/bin/extra entrypoint\n"
     );
+    // What goes has nothing to say.
+    let image = base()
+        .executable("app/run", "#!/bin/sh\n/usr/bin/extra\n")
+        .executable("usr/bin/app", "#!/bin/sh\n. /app/run\n")
+        .executable("usr/bin/extra", program().build());
+    let options = Options {
+        exclude: vec!["/app/run".to_owned()],
+        ..Options::default()
+    };
+    assert_eq!(
+        kept(&image, r#"{"Cmd":["app"]}"#, &options).unwrap(),
+        "/bin/sh interpreter\n/usr/bin/app entrypoint\n"
+    );
 }
 
 #[test]

@@ -729,6 +729,40 @@ fn a_package_stays_whole_without_tests_types_and_documents() {
 }
 
 #[test]
+fn declarations_of_types_load_nothing() {
+    let image = |server: &str| {
+        let image = node()
+            .file(
+                "app/package.json",
+                r#"{"dependencies":{"a":"1"},"devDependencies":{}}"#,
+            )
+            .file("app/server.js", server);
+        let declares = [
+            ("index.js", ""),
+            ("index.d.ts", "import { Token } from \"compiler\";"),
+        ];
+        let image = package(image, "app/node_modules/a", "{}", &declares);
+        package(
+            image,
+            "app/node_modules/compiler",
+            "{}",
+            &[("index.js", "")],
+        )
+    };
+    let without = image("require('a')");
+    assert_eq!(kept(&without, SERVE, "node_modules/compiler"), [""; 0]);
+    // Who looks for declarations reads them.
+    let with = image("require('a'); const ending = 'x.d.ts';");
+    assert_eq!(
+        kept(&with, SERVE, "node_modules/compiler"),
+        [
+            "/app/node_modules/compiler/index.js",
+            "/app/node_modules/compiler/package.json"
+        ]
+    );
+}
+
+#[test]
 fn a_shell_stays_for_who_runs_lines_by_it() {
     let image = |source: &str| {
         let image = node()

@@ -234,3 +234,44 @@ fn what_finds_the_interpreter_of_a_command_stays_with_it() {
          /usr/bin/env interpreter\n/usr/bin/perl entrypoint\n/usr/share/app/part package\n"
     );
 }
+
+#[test]
+fn neither_recipes_nor_tables_of_words_start_anything() {
+    let words: String = (0..300)
+        .map(|number| format!("    'word{number}',\n"))
+        .collect();
+    let image = |file: &str, text: &str| {
+        let automatic = "Package: app\nArchitecture: amd64\nAuto-Installed: 1\n\n";
+        let edit =
+            "Package: edit\nStatus: install ok installed\nArchitecture: amd64\nVersion: 1\n\n";
+        let large = program().data("x".repeat(5 << 20)).build();
+        tools()
+            .executable("app/run", program().build())
+            .executable("usr/bin/edit-more", large)
+            .file(file, text)
+            .file("var/lib/dpkg/status", format!("{STATUS}\n{edit}"))
+            .file("var/lib/apt/extended_states", automatic)
+            .file("var/lib/dpkg/info/edit.list", "/usr/bin/edit-more\n")
+    };
+    let config = r#"{"Cmd":["/app/run"],"WorkingDir":"/app"}"#;
+    let starts = |image: &Builder| kept(image, config).contains("/usr/bin/edit-more ");
+    let line = "RUN [\"edit-more\", \"x\"]\n";
+    assert!(starts(&image("app/steps.rb", line)));
+    for recipe in [
+        "Dockerfile",
+        "Dockerfile.test",
+        "app.dockerfile",
+        ".gitlab-ci.yml",
+    ] {
+        let shebang = format!("#!/bin/sh\n{line}edit-more\n");
+        assert!(
+            !starts(&image(&format!("app/{recipe}"), &shebang)),
+            "{recipe}"
+        );
+    }
+    // Of what somebody else wrote.
+    let table = format!("WORDS = (\n{words}    'edit-more',\n)\n");
+    let module = "app/node_modules/words/index.js";
+    assert!(starts(&image(module, "['edit-more']")));
+    assert!(!starts(&image(module, &table)));
+}

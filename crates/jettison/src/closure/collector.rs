@@ -327,6 +327,11 @@ impl<'a> Collector<'a> {
 
     fn examine(&mut self, node: NodeId) -> Result<(), Error> {
         let tree = self.tree();
+        // What goes has nothing to say.
+        let exclude = &self.input.options.exclude;
+        if super::matches_any(exclude, &tree.absolute(node)) && !self.preserved.contains(&node) {
+            return Ok(());
+        }
         match tree.kind(node) {
             NodeKind::Symlink(target) => {
                 let target = target.to_vec();
@@ -343,6 +348,9 @@ impl<'a> Collector<'a> {
                     return super::program::examine(self, node);
                 }
                 if self.is_unpackaged(node) && !first.contains(&0) {
+                    if super::manifests::is_recipe(tree.name(node)) {
+                        return Ok(());
+                    }
                     let own = self.is_own(node);
                     if own {
                         super::text::examine_own(self, node)?;

@@ -8,10 +8,13 @@ use std::collections::HashSet;
 use layer::NodeId;
 
 use super::collector::{Collector, Optional, Script};
-use super::package::{is_for_development, is_in_path, is_program_in_path, program_of};
+use super::package::{
+    is_development, is_for_development, is_in_path, is_program_in_path, program_of,
+};
 use super::{Edge, Error, Evidence, language};
-use price::{ASKED_FOR, BESIDE_ITS_LIBRARY, LIMIT_OF_DATA, allowance, cost_of_data};
-pub(super) use price::{LIMIT, cost};
+use crate::packages::PackageId;
+use price::{ASKED_FOR, BESIDE_ITS_LIBRARY, allowance, cost_of_data};
+pub(super) use price::{LIMIT, LIMIT_OF_DATA, cost};
 
 /// Keeps a program, with links to it, if it costs next to nothing.
 pub(super) fn offer(
@@ -124,6 +127,28 @@ pub(super) fn asked_for(collector: &mut Collector<'_>) {
                     ),
                 }),
                 Script::Broken => {}
+            }
+        }
+    }
+}
+
+/// Has the programs looked at which the package of a program depends on that somebody asked for: "a significant amount of
+/// functionality" needs them (Debian policy 7.2), and what starts them is not always seen.
+pub(super) fn needed_by(collector: &mut Collector<'_>, id: PackageId, program: NodeId) {
+    let packages = collector.input.packages;
+    if !collector.asked.contains(&id) || !collector.is_kept_for_certain(program) {
+        return;
+    }
+    for other in packages.dependencies(id) {
+        let package = packages.package(*other);
+        if collector.base.contains(other) || is_development(package) {
+            continue;
+        }
+        for node in packages.files(*other) {
+            let tool = program_of(collector, *node);
+            if let Some(tool) = tool.filter(|it| collector.interpreter(*it) == Script::No) {
+                let edge = Edge::new(Some(program), Evidence::Package, &package.name);
+                offer(collector, tool, &[*node], Some(edge));
             }
         }
     }

@@ -10,6 +10,7 @@ mod application;
 mod erlang;
 pub(super) mod jvm;
 mod lua;
+mod mono;
 mod named;
 pub(super) mod node;
 pub(super) mod perl;
@@ -112,6 +113,7 @@ const LANGUAGES: &[&dyn Language] = &[
     &node::TypeScript,
     &General(&["PHPRC"]),
     &lua::Lua,
+    &mono::Mono,
     &jvm::Jvm,
     &General(&["R_LIBS_USER"]),
     &General(&["TCLLIBPATH"]),

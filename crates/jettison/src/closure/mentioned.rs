@@ -8,7 +8,7 @@ use super::collector::Collector;
 use super::directories::is_shared;
 use super::own::{keep_application, keep_own};
 use super::wanted::is_wanted;
-use super::{Edge, Evidence, superseded};
+use super::{Edge, Evidence, companion, superseded};
 use crate::packages::classes::Class;
 
 /// Keeps what a path in a program, script or setting names. A file is kept; of
@@ -84,8 +84,11 @@ pub(super) fn keep_mentioned(
     if !is_directory && !is_meant && is_base_tool(collector, &found, caller) {
         return;
     }
+    if is_for_few(collector, found.node, caller) {
+        return;
+    }
     if !is_directory && is_program_of_a_plugin(collector, &found, caller) {
-        super::companion::offer(collector, found.node, &found.links, Some(caller.clone()));
+        companion::offer(collector, found.node, &found.links, Some(caller.clone()));
         return;
     }
     collector.keep_links(&found.links, caller.from, &caller.detail);
@@ -155,12 +158,47 @@ fn is_too_much(collector: &Collector<'_>, directory: NodeId, caller: &Edge) -> b
     let is_cheap = caller.from.is_some_and(|from| {
         collector.cheap.contains(&from) && !collector.is_kept_for_certain(from)
     });
-    let cost = || {
-        let files = tree.walk(directory);
-        let new = files.filter(|node| !tree.is_directory(*node) && !collector.graph.keeps(*node));
-        new.map(|node| tree.size(node)).sum::<u64>()
+    let files = tree.walk(directory);
+    is_cheap && new_bytes(collector, files) > companion::LIMIT
+}
+
+/// Returns whether a library names large data that its packager recommends at most, and which neither that nor the library
+/// itself is of use to what was asked for: of all filters of a video library one recognises speech.
+fn is_for_few(collector: &Collector<'_>, named: NodeId, caller: &Edge) -> bool {
+    let (packages, tree) = (collector.input.packages, collector.tree());
+    let library = caller.from.filter(|from| {
+        collector.loaded.contains(from) && super::package::public_library(tree, *from).is_some()
+    });
+    let Some(package) = library.and_then(|library| packages.owner(library)) else {
+        return false;
     };
-    is_cheap && cost() > super::companion::LIMIT
+    let owner = packages.owner(named);
+    let owners = match &owner {
+        Some(owner) => std::slice::from_ref(owner),
+        None => packages.owners_of_directory(named),
+    };
+    if owners.is_empty() || owners.contains(&package) || is_shared(tree, named) {
+        return false;
+    }
+    let asked = || collector.asked.iter().copied();
+    let is_direct = asked().any(|id| id == package || packages.dependencies(id).contains(&package));
+    if is_direct {
+        return false;
+    }
+    let needed = packages.depends_closure(asked().chain([package]));
+    let files = owners
+        .iter()
+        .flat_map(|owner| packages.files(*owner))
+        .copied();
+    owners.iter().all(|owner| !needed.contains(owner))
+        && new_bytes(collector, files) > companion::LIMIT_OF_DATA
+}
+
+/// Returns the bytes of those of some files that are not kept.
+fn new_bytes(collector: &Collector<'_>, files: impl Iterator<Item = NodeId>) -> u64 {
+    let tree = collector.tree();
+    let new = files.filter(|node| !tree.is_directory(*node) && !collector.graph.keeps(*node));
+    new.map(|node| tree.size(node)).sum()
 }
 
 /// Returns whether a path leads to a tool of the base system, and stands in a

@@ -27,7 +27,12 @@ pub(super) fn keep_application(collector: &mut Collector<'_>, program: NodeId) {
     {
         directory = tree.parent(directory);
     }
-    if is_shared(tree, directory) || !collector.applications.insert(directory) {
+    // What is installed for an application is none itself, though a script starts it by its path.
+    let is_installed = tree
+        .path(directory)
+        .split(|byte| *byte == b'/')
+        .any(|name| name == b"node_modules");
+    if is_installed || is_shared(tree, directory) || !collector.applications.insert(directory) {
         return;
     }
     let edge = Edge::new(

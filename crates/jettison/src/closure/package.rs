@@ -95,6 +95,9 @@ pub(crate) fn gone(
 /// A program was kept: so is the data of its package, and that of the packages that it depends on if they
 /// hold data (`Architecture: all`, `noarch`) or plug-ins, or are built from the same source.
 pub(super) fn program_found(collector: &mut Collector<'_>, program: NodeId) {
+    if let Some(id) = collector.input.packages.owner(program) {
+        companion::needed_by(collector, id, program);
+    }
     for id in packages_of(collector, program) {
         collector.program_packages.insert(id);
         keep_data(collector, id, program, |_| true);
@@ -147,6 +150,7 @@ pub(super) fn library_found(collector: &mut Collector<'_>, library: NodeId) {
         !is_shared(tree, tree.parent(node))
     });
     keep_additions(collector, owner, library);
+    keep_generated(collector, owner, library);
 }
 
 /// A setting or a script named the directory that a package has to itself: so is the rest of it, such as its state below

@@ -102,6 +102,9 @@ const SETTINGS: &[&str] = &[
 /// Larger ones are data, in which every word comes up.
 const LARGEST_SETTING: u64 = 256 << 10;
 
+/// As many words on lines of their own are a table.
+const MANY_WORDS: usize = 200;
+
 /// Fewer letters begin too much.
 const SHORTEST_BEGIN: usize = 4;
 
@@ -123,6 +126,9 @@ pub(super) fn examine(
         return Ok(());
     }
     let text = collector.read(node, LARGEST)?;
+    if !own && is_list_of_words(&text) {
+        return Ok(());
+    }
     let backtick = Backtick::of(name, first);
     for line in code(&text) {
         let starts = own && starts_programs(line, backtick);
@@ -143,6 +149,25 @@ pub(super) fn examine(
     Ok(())
 }
 
+/// Returns whether a source is a table: nearly all of its lines are one word in quotes, and there are many.
+fn is_list_of_words(text: &[u8]) -> bool {
+    let is_word = |line: &[u8]| {
+        let word = line.strip_suffix(b",").unwrap_or(line);
+        let inside = [b'"', b'\''].iter().find_map(|quote| {
+            let inside = word.strip_prefix(&[*quote])?.strip_suffix(&[*quote])?;
+            (!inside.contains(quote)).then_some(inside)
+        });
+        inside.is_some_and(|inside| !inside.contains(&b' '))
+    };
+    let lines = text.split(|b| *b == b'\n').map(<[u8]>::trim_ascii);
+    let (mut all, mut words) = (0, 0);
+    for line in lines.filter(|line| !line.is_empty()) {
+        all += 1;
+        words += usize::from(is_word(line));
+    }
+    words >= MANY_WORDS && words * 10 >= all * 9
+}
+
 /// Returns whether a line of code calls what starts programs.
 fn starts_programs(line: &[u8], backtick: Backtick) -> bool {
     let mut starts = STARTS.iter();
@@ -150,9 +175,9 @@ fn starts_programs(line: &[u8], backtick: Backtick) -> bool {
         || starts.any(|part| memchr::memmem::find(line, part.as_bytes()).is_some())
 }
 
-/// Keeps the programs that a source of a package names, if somebody installed them by name and its packager says that it
-/// uses them: a filter of mail has `pyzor` checked for, which it suggests. Of a command that is run, also what its lines
-/// for a shell start.
+/// Keeps the programs that a source of a package names, if its package depends on theirs, or if somebody installed them by
+/// name and its packager says that it uses them: a filter of mail has `pyzor` checked for, which it suggests. Of a command
+/// that is run, also what its lines for a shell start.
 pub(super) fn examine_packaged(
     collector: &mut Collector<'_>,
     node: NodeId,
@@ -171,7 +196,9 @@ pub(super) fn examine_packaged(
     }
     let used = collector.asked.iter().copied();
     let used = used.filter(|id| packages.uses(owner, *id) && !packages.are_siblings(owner, *id));
-    let used: Vec<PackageId> = used.collect();
+    let needed = packages.dependencies(owner).iter().copied();
+    let needed = needed.filter(|id| !collector.base.contains(id) && *id != owner);
+    let used: Vec<PackageId> = used.chain(needed).collect();
     // A command that is run for certain starts what it starts, as the shell scripts beside it do.
     let is_run = backtick == Backtick::Runs
         && collector.is_kept_for_certain(node)

@@ -1,4 +1,7 @@
 //! What is kept of a small image, as text.
+#![allow(dead_code, reason = "each test uses a part")]
+
+pub(crate) mod installed;
 
 use std::collections::BTreeSet;
 

@@ -30,7 +30,7 @@ const NAMESAKE: u64 = 16_000_000;
 pub(super) const BESIDE_ITS_LIBRARY: u64 = 10_000_000;
 
 /// Bytes of data that the first companion of a package may bring for all of them.
-pub(super) const LIMIT_OF_DATA: u64 = 4_000_000;
+pub(in crate::closure) const LIMIT_OF_DATA: u64 = 4_000_000;
 
 /// Sections of what developers work with, and of languages (Debian policy 2.4): what these run names them.
 const FOR_DEVELOPERS: &[&str] = &[
@@ -55,7 +55,8 @@ const OF_A_SERVER: u64 = 5;
 
 /// Returns the bytes that a companion may add: more if its package was asked for, or if it connects to
 /// something or starts programs, and was made from one source with a program that listens and is needed for
-/// certain.
+/// certain. A static program, or one in Go, does not say what it calls, and is large since it holds its libraries: if it was asked for, it
+/// may be as large as the other one.
 pub(super) fn allowance(collector: &Collector<'_>, companion: NodeId) -> Result<u64, Error> {
     let (packages, tree) = (collector.input.packages, collector.tree());
     let owner = packages.owner(companion);
@@ -70,12 +71,25 @@ pub(super) fn allowance(collector: &Collector<'_>, companion: NodeId) -> Result<
         let object = collector.loader.object(node).map_err(Error::Loader)?;
         Ok(object.is_some_and(|object| object.imports.contains(name)))
     };
-    let mut served = 0;
+    let is_static = |node| -> Result<bool, Error> {
+        let object = collector.loader.object(node).map_err(Error::Loader)?;
+        Ok(object.is_some_and(|object| object.go || object.is_static()))
+    };
+    let is_asked = owner.is_some_and(|id| collector.asked.contains(&id));
+    let (mut served, mut beside) = (0, 0);
     for program in collector.reached.keys() {
         let same = packages.source_of(*program) == Some(made_from);
-        if same && collector.is_kept_for_certain(*program) && imports(*program, b"listen")? {
+        if !same || !collector.is_kept_for_certain(*program) {
+            continue;
+        }
+        if is_static(*program)? {
+            beside = beside.max(tree.size(*program));
+        } else if imports(*program, b"listen")? {
             served = served.max(tree.size(*program));
         }
+    }
+    if is_asked && beside > 0 && is_static(companion)? {
+        return Ok(least.max(beside));
     }
     // What starts programs has the clients do it: `mariadb-upgrade` does.
     let reaches = [&b"connect"[..], b"system", b"popen", b"execvp"];

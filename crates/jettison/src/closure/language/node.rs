@@ -71,6 +71,8 @@ struct Want {
 enum How {
     /// Required or imported.
     Loaded,
+    /// Imported by a declaration of types, which compilers read.
+    Typed,
     /// Given to what may load it, by its name.
     Given,
     /// Named in a string, which a loader may be given, or in settings.
@@ -179,6 +181,13 @@ fn follow(
     said: &javascript::Source,
 ) {
     let ours = package.is_none() && collector.input.packages.owner(node).is_none();
+    let is_declaration = DECLARATIONS
+        .iter()
+        .any(|ending| collector.tree().name(node).ends_with(ending));
+    let imported = match is_declaration {
+        true => How::Typed,
+        false => How::Loaded,
+    };
     let mut specifiers: Vec<(&str, How)> = Vec::new();
     let mut links = Links {
         is_dynamic: said.is_dynamic,
@@ -187,17 +196,18 @@ fn follow(
     for specifier in &said.imports {
         match specifier.starts_with('.') {
             true => links.relative.push(specifier.clone()),
-            false => specifiers.push((specifier, How::Loaded)),
+            false => specifiers.push((specifier, imported)),
         }
     }
     for prefix in &said.prefixes {
         match prefix.starts_with('.') {
             true => links.prefixes.push(prefix.clone()),
             // `require("@scope/" + name)`: whatever begins so.
-            false => specifiers.push((prefix, How::Loaded)),
+            false => specifiers.push((prefix, imported)),
         }
     }
-    for found in &said.literals {
+    let literals = said.literals.iter().filter(|_| !is_declaration);
+    for found in literals {
         let text = found.text.as_str();
         let callee = found.callee.as_deref().unwrap_or_default();
         if text.starts_with('/') {
@@ -248,6 +258,9 @@ fn follow(
         settle::select_tests(collector, node, &links);
     }
 }
+
+/// Endings of declarations of types ("Modules Reference" of TypeScript's manual).
+const DECLARATIONS: [&[u8]; 3] = [b".d.ts", b".d.mts", b".d.cts"];
 
 /// Functions of `child_process` and of `execa` and its kin that start a program.
 const COMMANDS: &[&str] = &[

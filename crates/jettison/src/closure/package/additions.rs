@@ -77,7 +77,8 @@ pub(super) fn keep_additions(collector: &mut Collector<'_>, id: PackageId, from:
 }
 
 /// Keeps what no package brought into the directories of one below `/usr`: its maintainer scripts made that, such as an
-/// index of what was added to it. What is large is made to be faster.
+/// index of what was added to it. What is large is made to be faster. A link is made to be followed: by it a library
+/// finds the dictionary that was compiled when it was installed, or that was chosen (update-alternatives(1)).
 pub(super) fn keep_generated(collector: &mut Collector<'_>, id: PackageId, from: NodeId) {
     let (packages, tree) = (collector.input.packages, collector.tree());
     let above = packages.files(id).iter();
@@ -87,9 +88,10 @@ pub(super) fn keep_generated(collector: &mut Collector<'_>, id: PackageId, from:
         .filter(|it| tree.path(*it).starts_with(b"usr/") && !is_shared(tree, *it))
         .collect();
     for node in directories.into_iter().flat_map(|it| tree.children(it)) {
-        let is_file = tree.content(node).is_some() && packages.owner(node).is_none();
-        let is_small = tree.size(node) <= companion::LIMIT;
-        if is_file && is_small && collector.units.of(node).is_none() && is_wanted(tree, node) {
+        let is_link = tree.link_target(node).is_some();
+        let is_small = tree.content(node).is_some() && tree.size(node) <= companion::LIMIT;
+        let is_made = packages.owner(node).is_none() && collector.units.of(node).is_none();
+        if is_made && (is_link || is_small) && is_wanted(tree, node) {
             let edge = Edge::new(Some(from), Evidence::Package, &packages.package(id).name);
             collector.keep(node, edge);
         }

@@ -57,6 +57,9 @@ pub(super) fn settle(collector: &mut Collector<'_>) -> Result<bool, Error> {
 fn satisfy(collector: &mut Collector<'_>, want: &Want, reached: &Reached) -> Option<bool> {
     let tree = collector.tree();
     let from = want.from;
+    if want.how == How::Typed && !collector.node.reads_types {
+        return None;
+    }
     if let Some(prefix) = want
         .specifier
         .strip_suffix('/')
@@ -100,7 +103,7 @@ fn satisfy(collector: &mut Collector<'_>, want: &Want, reached: &Reached) -> Opt
         }
     }
     let detail = match want.how {
-        How::Loaded | How::Given | How::Named => format!("require {}", want.specifier),
+        How::Loaded | How::Typed | How::Given | How::Named => format!("require {}", want.specifier),
         How::Declared => format!("declares {name}"),
     };
     Some(choose(collector, &found, from, &detail))
