@@ -32,6 +32,12 @@ fn a_source_names_a_program_of_what_its_package_depends_on() {
         format!("{rest}/usr/bin/recognise script-command\n")
     );
     assert_eq!(kept_of(&[image("")], CONFIG), rest);
+    // What is recommended stays if it costs little, and this does not.
+    assert_eq!(kept_of(&[image("Recommends: recogniser\n")], CONFIG), rest);
+    // A command that came along is seldom run.
+    let config = r#"{"Cmd":["python3", "-c", "pass"]}"#;
+    let layer = image("Depends: recogniser\n");
+    assert!(!kept_of(&[layer], config).contains("recognise"));
 }
 
 #[test]

@@ -106,6 +106,12 @@ pub(super) fn program_found(collector: &mut Collector<'_>, program: NodeId) {
     }
 }
 
+/// Returns whether a program of a package is needed for certain.
+pub(super) fn runs(collector: &Collector<'_>, id: PackageId) -> bool {
+    let mut files = collector.input.packages.files(id).iter();
+    files.any(|node| collector.is_kept_for_certain(*node) && is_program_in_path(collector, *node))
+}
+
 /// Returns the packages whose data a program would bring.
 pub(super) fn packages_of(collector: &Collector<'_>, program: NodeId) -> Vec<PackageId> {
     let packages = collector.input.packages;

@@ -12,7 +12,7 @@ use layer::NodeId;
 
 use super::collector::{Collector, Script};
 use super::directories::is_shared;
-use super::{Edge, Error, Evidence, manifests};
+use super::{Edge, Error, Evidence, companion, manifests};
 use crate::packages::PackageId;
 
 /// Larger files are data, or bundles in which words mean nothing.
@@ -176,8 +176,8 @@ fn starts_programs(line: &[u8], backtick: Backtick) -> bool {
 }
 
 /// Keeps the programs that a source of a package names, if its package depends on theirs, or if somebody installed them by
-/// name and its packager says that it uses them: a filter of mail has `pyzor` checked for, which it suggests. Of a command
-/// that is run, also what its lines for a shell start.
+/// name and its packager says that it uses them: a filter of mail has `pyzor` checked for, which it suggests. What is
+/// merely suggested stays if it costs little. Of a command that is run, also what its lines for a shell start.
 pub(super) fn examine_packaged(
     collector: &mut Collector<'_>,
     node: NodeId,
@@ -196,14 +196,25 @@ pub(super) fn examine_packaged(
     }
     let used = collector.asked.iter().copied();
     let used = used.filter(|id| packages.uses(owner, *id) && !packages.are_siblings(owner, *id));
+    let used: Vec<PackageId> = used.collect();
+    // A command that came along is seldom run: it serves who maintains the system.
+    let is_idle = super::package::is_in_path(tree, node) && !collector.is_kept_for_certain(node);
     let needed = packages.dependencies(owner).iter().copied();
-    let needed = needed.filter(|id| !collector.base.contains(id) && *id != owner);
-    let used: Vec<PackageId> = used.chain(needed).collect();
+    let needed = needed.filter(|id| !is_idle && !collector.base.contains(id) && *id != owner);
+    let needed: Vec<PackageId> = needed.collect();
+    let suggests = packages.package(owner).suggests.iter();
+    let suggested = suggests.flat_map(|name| packages.named(name)).copied();
+    let suggested = suggested.filter(|id| !is_idle && !packages.are_siblings(owner, *id));
+    let suggested: Vec<PackageId> = suggested.collect();
     // A command that is run for certain starts what it starts, as the shell scripts beside it do.
     let is_run = backtick == Backtick::Runs
         && collector.is_kept_for_certain(node)
         && collector.reached.contains_key(&node);
-    if used.is_empty() && !is_run {
+    if [&used, &needed, &suggested]
+        .iter()
+        .all(|ids| ids.is_empty())
+        && !is_run
+    {
         return Ok(());
     }
     let text = collector.read(node, LARGEST)?;
@@ -215,15 +226,23 @@ pub(super) fn examine_packaged(
     }
     let literals = code(&text).flat_map(|line| literals(line, backtick));
     let words: BTreeSet<&[u8]> = literals.filter(|word| is_command(word)).collect();
+    let is_used = collector.is_kept_for_certain(node)
+        || collector.asked.contains(&owner)
+        || super::package::runs(collector, owner);
     for word in words {
         let Some((_, found)) = collector.find_command(word) else {
             continue;
         };
-        if packages
-            .owner(found.node)
-            .is_some_and(|id| used.contains(&id))
-        {
+        let Some(id) = packages.owner(found.node) else {
+            continue;
+        };
+        let is_needed = needed.contains(&id);
+        if used.contains(&id) || is_needed && is_used {
             keep(collector, node, word, Evidence::ScriptCommand);
+        } else if is_needed || suggested.contains(&id) {
+            // A module of many may be there for what nobody asks of it.
+            let edge = Edge::new(Some(node), Evidence::Spawn, word);
+            companion::started_by_others(collector, word, &edge);
         }
     }
     Ok(())
