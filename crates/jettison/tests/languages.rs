@@ -751,10 +751,19 @@ fn declarations_of_types_load_nothing() {
     };
     let without = image("require('a')");
     assert_eq!(kept(&without, SERVE, "node_modules/compiler"), [""; 0]);
-    // Who looks for declarations reads them.
-    let with = image("require('a'); const ending = 'x.d.ts';");
+    // Who passes declarations over does not read them; the compiler does.
+    let passing = image("require('a'); const ending = 'x.d.ts';");
+    assert_eq!(kept(&passing, SERVE, "node_modules/compiler"), [""; 0]);
+    let compiling = image("require('a'); require('typescript')");
+    let compiler = r#"{"name":"typescript"}"#;
+    let compiling = package(
+        compiling,
+        "app/node_modules/typescript",
+        compiler,
+        &[("index.js", "const ending = 'x.d.ts';")],
+    );
     assert_eq!(
-        kept(&with, SERVE, "node_modules/compiler"),
+        kept(&compiling, SERVE, "node_modules/compiler"),
         [
             "/app/node_modules/compiler/index.js",
             "/app/node_modules/compiler/package.json"

@@ -13,8 +13,8 @@ use super::package::{
 };
 use super::{Edge, Error, Evidence, language};
 use crate::packages::PackageId;
-use price::{ASKED_FOR, BESIDE_ITS_LIBRARY, allowance, cost_of_data};
-pub(super) use price::{LIMIT, LIMIT_OF_DATA, cost};
+use price::{ASKED_FOR, BESIDE_ITS_LIBRARY, LIMIT_OF_DATA, allowance, cost_of_data};
+pub(super) use price::{LIMIT, cost};
 
 /// Keeps a program, with links to it, if it costs next to nothing.
 pub(super) fn offer(

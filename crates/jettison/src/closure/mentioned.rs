@@ -11,6 +11,10 @@ use super::wanted::is_wanted;
 use super::{Edge, Evidence, companion, superseded};
 use crate::packages::classes::Class;
 
+/// Bytes of data that are not kept for the few who use them: tables of character sets have less, a model of speech has
+/// more.
+const FOR_FEW: u64 = 16_000_000;
+
 /// Keeps what a path in a program, script or setting names. A file is kept; of
 /// a directory everything, unless it is shared by all; of a pattern its matches.
 pub(super) fn keep_mentioned(
@@ -190,8 +194,7 @@ fn is_for_few(collector: &Collector<'_>, named: NodeId, caller: &Edge) -> bool {
         .iter()
         .flat_map(|owner| packages.files(*owner))
         .copied();
-    owners.iter().all(|owner| !needed.contains(owner))
-        && new_bytes(collector, files) > companion::LIMIT_OF_DATA
+    owners.iter().all(|owner| !needed.contains(owner)) && new_bytes(collector, files) > FOR_FEW
 }
 
 /// Returns the bytes of those of some files that are not kept.

@@ -30,7 +30,7 @@ const NAMESAKE: u64 = 16_000_000;
 pub(super) const BESIDE_ITS_LIBRARY: u64 = 10_000_000;
 
 /// Bytes of data that the first companion of a package may bring for all of them.
-pub(in crate::closure) const LIMIT_OF_DATA: u64 = 4_000_000;
+pub(super) const LIMIT_OF_DATA: u64 = 4_000_000;
 
 /// Sections of what developers work with, and of languages (Debian policy 2.4): what these run names them.
 const FOR_DEVELOPERS: &[&str] = &[

@@ -49,6 +49,8 @@ pub(in crate::closure) struct State {
     words: BTreeSet<String>,
     scripts_run: BTreeSet<(NodeId, String)>,
     reads_types: bool,
+    /// Whether a run time compiles TypeScript itself.
+    compiles: bool,
 }
 
 /// Modules of an application that one of them loads.
@@ -152,6 +154,7 @@ impl Language for TypeScript {
     fn keep(&self, collector: &mut Collector<'_>, _interpreter: NodeId) {
         collector.units.mark_running(Owner::Node);
         collector.node.reads_types = true;
+        collector.node.compiles = true;
     }
 }
 

@@ -57,7 +57,7 @@ pub(super) fn settle(collector: &mut Collector<'_>) -> Result<bool, Error> {
 fn satisfy(collector: &mut Collector<'_>, want: &Want, reached: &Reached) -> Option<bool> {
     let tree = collector.tree();
     let from = want.from;
-    if want.how == How::Typed && !collector.node.reads_types {
+    if want.how == How::Typed && !compiles(collector) {
         return None;
     }
     if let Some(prefix) = want
@@ -107,6 +107,15 @@ fn satisfy(collector: &mut Collector<'_>, want: &Want, reached: &Reached) -> Opt
         How::Declared => format!("declares {name}"),
     };
     Some(choose(collector, &found, from, &detail))
+}
+
+/// Returns whether something checks types when it runs: the compiler of TypeScript, which is one package, or a run time.
+fn compiles(collector: &Collector<'_>) -> bool {
+    let mut packages = collector.node.index.packages.iter();
+    let is_compiler = |(unit, package): (&UnitId, &super::index::Package)| {
+        package.manifest.name == "typescript" && collector.units.is_selected(*unit)
+    };
+    collector.node.compiles || packages.any(is_compiler)
 }
 
 /// Returns whether a package belongs to the distribution, which installed it for another: an application that names it
