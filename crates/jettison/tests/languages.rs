@@ -986,3 +986,37 @@ fn addons_of_other_platforms_go() {
     );
     assert_eq!(packages(&image, SERVE), ["@x/linux"]);
 }
+
+#[test]
+fn a_word_names_no_module_where_python_came_along() {
+    let status = |name: &str, fields: &str| {
+        format!("Package: {name}\nStatus: install ok installed\nVersion: 1\n{fields}\n")
+    };
+    let image = |command: &str| {
+        let library = elf::Builder::library().soname("libpython3.11.so.1.0");
+        let plug_in = elf::Builder::library().needed("libpython3.11.so.1.0");
+        let image = python()
+            .executable("app/start", format!("#!/bin/sh\n{command}\ntool --now\n"))
+            .executable("usr/bin/serve", program().build())
+            .file("usr/lib/serve/plug.so", plug_in.build())
+            .file(
+                "usr/lib/libpython3.11.so.1.0",
+                library.data(b"\0PYTHONPATH\0").build(),
+            )
+            .file(
+                "var/lib/dpkg/status",
+                status("dash", "Essential: yes\n") + &status("serve", ""),
+            )
+            .file("var/lib/dpkg/info/dash.list", "/bin/sh\n")
+            .file(
+                "var/lib/dpkg/info/serve.list",
+                "/usr/bin/serve\n/usr/lib/serve/plug.so\n",
+            );
+        distribution(image, SITE, "tool", "", &[("tool/__init__.py", "")])
+    };
+    let start = r#"{"Cmd":["/app/start"]}"#;
+    let stays = |command: &str, path: &str| !kept(&image(command), start, path).is_empty();
+    assert!(stays("serve", "/usr/lib/libpython3.11.so.1.0"));
+    assert!(!stays("serve", "tool/__init__.py"));
+    assert!(stays("python3 serve.py", "tool/__init__.py"));
+}

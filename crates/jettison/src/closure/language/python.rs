@@ -45,6 +45,9 @@ pub(in crate::closure) struct State {
     interpreters: BTreeSet<NodeId>,
     scanned: HashSet<NodeId>,
     wants: Vec<Want>,
+    /// Names in texts of the application, as long as no interpreter is needed for certain: a word in a script for a
+    /// shell is no module where Python merely came along with a library.
+    words: Vec<Want>,
     /// How many of the wants were looked at, with which environments.
     done: usize,
     active: BTreeSet<usize>,

@@ -24,8 +24,18 @@ pub(super) fn settle(collector: &mut Collector<'_>) -> Result<bool, Error> {
     loop {
         let mut again = activate(collector);
         let from = collector.python.done;
-        let wants: Vec<Want> = collector.python.wants[from..].to_vec();
+        let mut wants: Vec<Want> = collector.python.wants[from..].to_vec();
         collector.python.done = collector.python.wants.len();
+        let mut interpreters = collector.python.interpreters.iter();
+        if interpreters.any(|node| collector.is_kept_for_certain(*node)) {
+            wants.append(&mut collector.python.words);
+        } else {
+            let is_word = |want: &mut Want| {
+                matches!(want.what, What::Name(_)) && want.place == Place::Application
+            };
+            let words = wants.extract_if(.., is_word);
+            collector.python.words.extend(words);
+        }
         let mut seen: HashSet<(Place, String)> = HashSet::new();
         for want in &wants {
             again |= satisfy(collector, want, &mut seen);
