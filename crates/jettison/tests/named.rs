@@ -98,6 +98,29 @@ fn perl_keeps_the_modules_that_its_sources_speak_of() {
 }
 
 #[test]
+fn a_script_that_is_given_to_perl_needs_neither_ending_nor_first_line() {
+    let image = |text: &str| {
+        base()
+            .executable("usr/bin/perl", program().data(b"\0PERL5LIB\0").build())
+            .file("usr/share/perl/5.36/strict.pm", "1;")
+            .file("usr/share/perl5/Thing.pm", "1;")
+            .file("app/serve", text)
+            .file("var/lib/dpkg/info/perl.list", "/usr/bin/perl\n")
+            .file(
+                "var/lib/dpkg/status",
+                "Package: perl\nStatus: install ok installed\nArchitecture: amd64\nVersion: 1\n\n",
+            )
+    };
+    let json = r#"{"Cmd":["sh","-c","exec perl /app/serve"]}"#;
+    let stays = |text: &str| {
+        let kept = kept_by_default(&image(text), json);
+        kept.contains("/usr/share/perl5/Thing.pm ")
+    };
+    assert!(stays("# serves\n\nuse strict; use warnings;\nuse Thing;\n"));
+    assert!(!stays("use Thing\n"));
+}
+
+#[test]
 fn tables_of_character_sets_stay_for_perl_that_names_them() {
     let core = "usr/share/perl/5.36";
     let modules = [

@@ -183,7 +183,27 @@ fn is_source(name: &[u8], first: &[u8]) -> bool {
         .any(|ending| name.ends_with(ending.as_bytes()));
     let line = first.split(|b| *b == b'\n').next().unwrap_or_default();
     let by_first_line = line.starts_with(b"#!") && memchr::memmem::find(line, b"perl").is_some();
-    (by_name && !first.contains(&0)) || by_first_line
+    // A script that is given to `perl` needs neither.
+    let by_statement = || !name.contains(&b'.') && begins_as_perl(first);
+    !first.contains(&0) && (by_name || by_statement()) || by_first_line
+}
+
+/// What scripts begin with that are in no other language (perlpragma, "use VERSION" of perlfunc).
+const STATEMENTS: &[&[u8]] = &[
+    b"use strict",
+    b"use warnings",
+    b"use utf8",
+    b"use feature",
+    b"use v5",
+    b"use 5.",
+];
+
+/// Returns whether the first line that is no comment is one of Perl.
+fn begins_as_perl(text: &[u8]) -> bool {
+    let lines = text.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii);
+    let mut code = lines.filter(|line| !line.is_empty() && !line.starts_with(b"#"));
+    code.next()
+        .is_some_and(|line| STATEMENTS.iter().any(|begin| line.starts_with(begin)))
 }
 
 /// Returns the directories of `@INC`: those of [`PLACES`] in their order, each with its
