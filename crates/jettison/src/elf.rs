@@ -32,6 +32,7 @@ pub use names::Names;
 pub use parse::parse;
 pub use pointers::pointers;
 pub use references::references;
+pub(crate) use source::read_range;
 pub use source::{ReadAt, TreeFile};
 
 /// The facts of one ELF object.

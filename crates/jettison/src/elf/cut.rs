@@ -8,6 +8,8 @@
 //! Only 64-bit objects of little endian are cut, and of those only what consists of nothing but well-known parts: an archive
 //! that a program looks for at the end of its own file, or in a section of its own, has to stay where it is.
 
+mod moved;
+
 use std::io::{self, Read};
 use std::ops::Range;
 
@@ -15,7 +17,9 @@ use object::LittleEndian;
 use object::elf::{self, FileHeader64, ProgramHeader64, SectionHeader64, SectionType};
 use object::pod::{Pod, bytes_of, bytes_of_slice, from_bytes, slice_from_all_bytes};
 
+use self::moved::Moved;
 use super::ReadAt;
+use super::source::read_range;
 
 const LE: LittleEndian = LittleEndian;
 /// Headers of one kind in one object; the largest seen are some 100.
@@ -371,110 +375,6 @@ impl Edit {
     }
 }
 
-/// Where everything is after some parts became shorter.
-struct Moved {
-    /// The changes that make something shorter, in order.
-    edits: Vec<Edit>,
-    /// What is between them, and where it goes to.
-    kept: Vec<(Range<u64>, u64)>,
-}
-
-impl Moved {
-    fn new(layout: &Layout, edits: Vec<Edit>) -> Option<Self> {
-        let mut kept = Vec::new();
-        let (mut from, mut to) = (0, 0);
-        for edit in &edits {
-            if edit.range.start < from || edit.range.end > layout.size {
-                return None;
-            }
-            let range = from..edit.range.start;
-            to = place(layout, &range, to);
-            kept.push((range.clone(), to));
-            to += range.end - range.start + edit.length();
-            from = edit.range.end;
-        }
-        let range = from..layout.size;
-        to = place(layout, &range, to);
-        kept.push((range, to));
-        Some(Self { edits, kept })
-    }
-
-    /// Returns where a byte goes to that stays, or the end of what stays.
-    fn at(&self, old: u64) -> Option<u64> {
-        let inside = |(range, _): &&(Range<u64>, u64)| range.contains(&old);
-        let ends = |(range, _): &&(Range<u64>, u64)| range.end == old;
-        let (range, to) = self
-            .kept
-            .iter()
-            .find(inside)
-            .or_else(|| self.kept.iter().find(ends))?;
-        Some(to + (old - range.start))
-    }
-
-    /// Returns how many bytes go of a range.
-    fn lost_within(&self, range: &Range<u64>) -> u64 {
-        let meets = |edit: &&Edit| edit.range.start < range.end && range.start < edit.range.end;
-        let lost = self.edits.iter().filter(meets).map(|edit| {
-            let within = edit.range.end.min(range.end) - edit.range.start.max(range.start);
-            edit.shrinks_by().min(within)
-        });
-        lost.sum()
-    }
-
-    /// Returns whether nothing of a range stays, or comes in its place.
-    fn is_gone(&self, range: &Range<u64>) -> bool {
-        self.edits.iter().any(|edit| {
-            let after = edit.range.start + edit.length();
-            after <= range.start && range.end <= edit.range.end
-        })
-    }
-
-    /// Puts everything together; `edits` are all changes, those too that leave a length as it is.
-    fn assemble(&self, edits: &[Edit]) -> Option<Cut> {
-        let mut pieces = Vec::new();
-        let (mut at, mut shorter) = (0, self.edits.iter());
-        for (range, to) in &self.kept {
-            pieces.extend((*to > at).then(|| Piece::New(vec![0; (to - at) as usize])));
-            let mut from = range.start;
-            let within = |edit: &&Edit| {
-                edit.shrinks_by() == 0
-                    && range.contains(&edit.range.start)
-                    && !edit.range.is_empty()
-            };
-            for edit in edits.iter().filter(within) {
-                if edit.range.start < from || edit.range.end > range.end {
-                    return None;
-                }
-                pieces.push(Piece::Old(from..edit.range.start));
-                pieces.extend(edit.with.iter().cloned());
-                from = edit.range.end;
-            }
-            pieces.push(Piece::Old(from..range.end));
-            at = to + (range.end - range.start);
-            if let Some(edit) = shorter.next() {
-                pieces.extend(edit.with.iter().cloned());
-                at += edit.length();
-            }
-        }
-        let apart = |edit: &Edit| {
-            edit.range.is_empty()
-                || edit.shrinks_by() > 0
-                || self
-                    .kept
-                    .iter()
-                    .any(|(range, _)| range.contains(&edit.range.start))
-        };
-        pieces.retain(|piece| piece.length() > 0);
-        edits.iter().all(apart).then_some(Cut { pieces })
-    }
-}
-
-/// Returns the first place from `to` on where the bytes of `range` can be.
-fn place(layout: &Layout, range: &Range<u64>, to: u64) -> u64 {
-    let align = layout.alignment(range);
-    to + range.start.wrapping_sub(to) % align
-}
-
 fn is_loaded(section: &SectionHeader64<LittleEndian>) -> bool {
     section.sh_flags.get(LE).contains(elf::SHF_ALLOC)
 }
@@ -498,13 +398,8 @@ fn read_table<S: ReadAt, T: Pod + Copy>(
     if count == 0 || !bounded || !inside {
         return Ok(None);
     }
-    let mut bytes = vec![0; length as usize];
-    let mut done = 0;
-    while done < bytes.len() {
-        match source.read_at(&mut bytes[done..], at + done as u64)? {
-            0 => return Ok(None),
-            read => done += read,
-        }
-    }
+    let Some(bytes) = read_range(source, at..at + length)? else {
+        return Ok(None);
+    };
     Ok(slice_from_all_bytes::<T>(&bytes).ok().map(<[T]>::to_vec))
 }

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::io;
+use std::ops::Range;
 
 use layer::{Content, Contents};
 use object::read::ReadCacheOps;
@@ -61,6 +62,19 @@ impl<T: ReadAt + ?Sized> ReadAt for &T {
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
         (**self).read_at(buffer, offset)
     }
+}
+
+/// Reads a range, whose length the caller has bounded; nothing where the source ends before.
+pub(crate) fn read_range<S: ReadAt>(source: S, range: Range<u64>) -> io::Result<Option<Vec<u8>>> {
+    let mut bytes = vec![0; range.end.saturating_sub(range.start) as usize];
+    let mut done = 0;
+    while done < bytes.len() {
+        match source.read_at(&mut bytes[done..], range.start + done as u64)? {
+            0 => return Ok(None),
+            read => done += read,
+        }
+    }
+    Ok(Some(bytes))
 }
 
 /// Bytes read from the source at once: the headers and the dynamic section of

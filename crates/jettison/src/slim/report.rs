@@ -166,13 +166,20 @@ pub(super) fn summary(
             entries: kept_entries + metadata.len() as u64,
         },
         missing: plan.closure.missing.len(),
-        lighter: plan
-            .lighter
-            .iter()
-            .map(|(node, lighter)| lighter.whole - plan.files.tree.size(*node))
-            .sum(),
+        lighter: lost_inside(plan),
         gone: closure::gone(&plan.packages, &plan.files.tree, |node| plan.keeps(node)),
     }
+}
+
+/// Returns the bytes that went of the inside of files; one with several names counts once.
+fn lost_inside(plan: &Plan<'_>) -> u64 {
+    let tree = &plan.files.tree;
+    let mut seen = HashSet::new();
+    let files = plan.lighter.iter();
+    let files = files.filter(|(node, _)| seen.insert(tree.inode(**node)));
+    files
+        .map(|(node, lighter)| lighter.whole - tree.size(*node))
+        .sum()
 }
 
 /// Returns what became of every path.

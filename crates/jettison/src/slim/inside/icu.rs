@@ -311,22 +311,11 @@ impl Archive {
 
 /// Reads a range; nothing of one that is too long or not in the file.
 fn read<S: ReadAt>(source: S, range: &Range<u64>) -> io::Result<Option<Vec<u8>>> {
-    let Some(length) = range
-        .end
-        .checked_sub(range.start)
-        .filter(|length| *length <= MAX_TABLE)
-    else {
+    let length = range.end.checked_sub(range.start);
+    if length.is_none_or(|length| length > MAX_TABLE) {
         return Ok(None);
-    };
-    let mut bytes = vec![0; length as usize];
-    let mut done = 0;
-    while done < bytes.len() {
-        match source.read_at(&mut bytes[done..], range.start + done as u64)? {
-            0 => return Ok(None),
-            read => done += read,
-        }
     }
-    Ok(Some(bytes))
+    objects::read_range(source, range.clone())
 }
 
 /// A number of up to 8 bytes, least significant first.
