@@ -754,6 +754,7 @@ fn declarations_of_types_load_nothing() {
     // Who passes declarations over does not read them; the compiler does.
     let passing = image("require('a'); const ending = 'x.d.ts';");
     assert_eq!(kept(&passing, SERVE, "node_modules/compiler"), [""; 0]);
+    assert_eq!(kept(&passing, SERVE, ".d.ts"), [""; 0]);
     let compiling = image("require('a'); require('typescript')");
     let compiler = r#"{"name":"typescript"}"#;
     let compiling = package(
@@ -768,6 +769,26 @@ fn declarations_of_types_load_nothing() {
             "/app/node_modules/compiler/index.js",
             "/app/node_modules/compiler/package.json"
         ]
+    );
+    // So does what has the compiler in it, which knows its libraries by name.
+    let bundled = image("require('a'); const libraries = ['lib.es5.d.ts'];");
+    assert_eq!(
+        kept(&bundled, SERVE, "d.ts"),
+        ["/app/node_modules/a/index.d.ts"]
+    );
+    // A package that names its declarations may hand them out.
+    let own = package(
+        node().file("app/server.js", "require('a')"),
+        "app/node_modules/a",
+        "{}",
+        &[
+            ("index.js", "exports.types = __dirname + '/index.d.ts'"),
+            ("index.d.ts", "import { Token } from \"compiler\";"),
+        ],
+    );
+    assert_eq!(
+        kept(&own, SERVE, "d.ts"),
+        ["/app/node_modules/a/index.d.ts"]
     );
 }
 

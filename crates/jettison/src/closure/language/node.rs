@@ -45,11 +45,12 @@ pub(in crate::closure) struct State {
     manifests: BTreeMap<NodeId, Manifest>,
     /// Packages whose documents are shown.
     shown: BTreeSet<UnitId>,
+    /// Packages whose own code names declarations of types.
+    typed: BTreeSet<UnitId>,
     /// Words that could be names of scripts, or modules to begin with.
     words: BTreeSet<String>,
     scripts_run: BTreeSet<(NodeId, String)>,
-    reads_types: bool,
-    /// Whether a run time compiles TypeScript itself.
+    /// Whether a run time compiles TypeScript itself, or a package has the compiler in it.
     compiles: bool,
 }
 
@@ -153,7 +154,6 @@ impl Language for TypeScript {
 
     fn keep(&self, collector: &mut Collector<'_>, _interpreter: NodeId) {
         collector.units.mark_running(Owner::Node);
-        collector.node.reads_types = true;
         collector.node.compiles = true;
     }
 }
@@ -213,6 +213,15 @@ fn follow(
     for found in literals {
         let text = found.text.as_str();
         let callee = found.callee.as_deref().unwrap_or_default();
+        if text.len() < 64 {
+            collector.node.compiles |= LIBRARIES.contains(&text);
+            if let Some(package) = package.filter(|_| text.ends_with(".md")) {
+                collector.node.shown.insert(package);
+            }
+            if let Some(package) = package.filter(|_| text.ends_with(".d.ts")) {
+                collector.node.typed.insert(package);
+            }
+        }
         if text.starts_with('/') {
             if ours {
                 application::keep_path(collector, node, text, ours);
@@ -223,12 +232,6 @@ fn follow(
         // Package managers say by which shell they run scripts, and start that further down.
         if said.starts_programs && (is_started || text == "sh") {
             application::keep_command(collector, node, text, ours);
-        }
-        if text.len() < 64 {
-            collector.node.reads_types |= text.ends_with(".d.ts") && text.len() > 5;
-            if let Some(package) = package.filter(|_| text.ends_with(".md")) {
-                collector.node.shown.insert(package);
-            }
         }
         let lower = callee.to_ascii_lowercase();
         let loaded = ["require", "import", "load", "resolve", "plugin", "use"]
@@ -264,6 +267,9 @@ fn follow(
 
 /// Endings of declarations of types ("Modules Reference" of TypeScript's manual).
 const DECLARATIONS: [&[u8]; 3] = [b".d.ts", b".d.mts", b".d.cts"];
+
+/// What every compiler of TypeScript loads, also where it is part of something else (TypeScript's manual, "lib").
+const LIBRARIES: [&str; 2] = ["lib.d.ts", "lib.es5.d.ts"];
 
 /// Functions of `child_process` and of `execa` and its kin that start a program.
 const COMMANDS: &[&str] = &[

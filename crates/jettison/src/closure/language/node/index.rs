@@ -311,8 +311,16 @@ impl Index {
             .unwrap_or_default()
     }
 
+    /// Gives the types of a package back to it.
+    pub(super) fn take_types(&mut self, unit: UnitId) -> Vec<NodeId> {
+        self.packages
+            .get_mut(&unit)
+            .map(|p| std::mem::take(&mut p.types))
+            .unwrap_or_default()
+    }
+
     /// Gives the types of all packages back to them.
-    pub(super) fn take_types(&mut self) -> Vec<(NodeId, UnitId)> {
+    pub(super) fn take_all_types(&mut self) -> Vec<(NodeId, UnitId)> {
         let packages = self.packages.iter_mut();
         packages
             .flat_map(|(unit, package)| {

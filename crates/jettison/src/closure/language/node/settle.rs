@@ -109,7 +109,8 @@ fn satisfy(collector: &mut Collector<'_>, want: &Want, reached: &Reached) -> Opt
     Some(choose(collector, &found, from, &detail))
 }
 
-/// Returns whether something checks types when it runs: the compiler of TypeScript, which is one package, or a run time.
+/// Returns whether something checks types when it runs: the compiler of TypeScript, which is one package, a run time, or
+/// a package that has the compiler in it.
 fn compiles(collector: &Collector<'_>) -> bool {
     let mut packages = collector.node.index.packages.iter();
     let is_compiler = |(unit, package): (&UnitId, &super::index::Package)| {
@@ -401,8 +402,12 @@ fn give_back(collector: &mut Collector<'_>) -> bool {
         let documents = collector.node.index.take_documents(unit);
         found.extend(documents.into_iter().map(|file| (file, unit)));
     }
-    if collector.node.reads_types {
-        found.extend(collector.node.index.take_types());
+    for unit in collector.node.typed.clone() {
+        let types = collector.node.index.take_types(unit);
+        found.extend(types.into_iter().map(|file| (file, unit)));
+    }
+    if compiles(collector) {
+        found.extend(collector.node.index.take_all_types());
     }
     let any = !found.is_empty();
     for (file, unit) in found {
