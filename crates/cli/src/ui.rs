@@ -33,14 +33,15 @@ impl Ui {
         let terminal = std::io::stderr().is_terminal();
         let level = match global.verbose {
             0 => "warn",
-            1 => "info,jettison=info,sandbox=info",
-            _ => "debug",
+            1 => "info",
+            // What libraries say while they work is not about the image.
+            _ => "info,jettison=debug,image=debug,layer=debug,sandbox=debug,dockerfile=debug",
         };
         let _ = tracing_subscriber::fmt()
             .with_env_filter(tracing_subscriber::EnvFilter::new(level))
             .with_writer(std::io::stderr)
             .with_ansi(terminal && !plain)
-            .without_time()
+            .with_timer(tracing_subscriber::fmt::time::uptime())
             .with_target(false)
             .try_init();
         Self {
@@ -177,6 +178,7 @@ impl Ui {
 
 impl Progress for Ui {
     fn begin(&self, stage: &str, total: Option<u64>) {
+        tracing::info!("{stage}");
         if !self.animate {
             return;
         }

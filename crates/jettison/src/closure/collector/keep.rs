@@ -98,6 +98,12 @@ impl Collector<'_> {
         } else if strong {
             self.strong.insert(node);
         }
+        tracing::debug!(
+            "keeping {}: {} {}",
+            String::from_utf8_lossy(&self.tree().absolute(node)),
+            edge.evidence.name(),
+            edge.detail
+        );
         self.graph.keep(node, edge);
         self.queue.push_back(node);
         let tree = self.tree();
