@@ -17,6 +17,7 @@ const ITEMS: &[(&str, usize)] = &[
     ("icudt72l/cnvalias.icu", 1000),
     ("icudt72l/coll/de.res", 30_001),
     ("icudt72l/ibm-37_P100-1995.cnv", 777),
+    ("icudt72l/root.res", 40_000),
     ("icudt72l/zone/en.res", 50_000),
 ];
 
@@ -25,8 +26,8 @@ const DATA: &str = r#"
 __asm__(".section .rodata\n.balign 16\n.global icudt72_dat\n.type icudt72_dat, %object\n"
         "icudt72_dat: .incbin \"archive\"\n.size icudt72_dat, . - icudt72_dat\n.previous");
 "#;
-/// The library that reads it: names of items, and their first and last bytes. A converter has a name of its own, so that
-/// whoever calls it calls a converter.
+/// The library that reads it: names of items, and their first and last bytes. The same under the names of calls
+/// that read different parts.
 const COMMON: &str = r#"
 #include <stdint.h>
 #include <stdio.h>
@@ -38,6 +39,7 @@ void ucnv_list_72(void) {
     printf("%s %c\n", toc + at(toc + 4 + 8 * i), toc[at(toc + 8 + 8 * i)]);
 }
 void ucol_list_72(void) { ucnv_list_72(); }
+void udat_list_72(void) { ucnv_list_72(); }
 "#;
 const LISTER: &str = "void CALL(void);\nint main(void) { CALL(); return 0; }\n";
 
@@ -161,7 +163,7 @@ fn slim(call: &str, flags: &[&str]) -> (Environment, String, Vec<String>) {
 }
 
 const ALL: &str = "icudt72l/brkitr/char.brk a\nicudt72l/cnvalias.icu b\nicudt72l/coll/de.res c\n\
-    icudt72l/ibm-37_P100-1995.cnv d\nicudt72l/zone/en.res e\n";
+    icudt72l/ibm-37_P100-1995.cnv d\nicudt72l/root.res e\nicudt72l/zone/en.res f\n";
 
 #[test]
 fn what_only_converts_needs_only_converters() {
@@ -177,7 +179,7 @@ fn what_only_converts_needs_only_converters() {
         lighter,
         [
             "/usr/bin/lister \"debug information\"",
-            "/usr/lib/libicudata.so.72 \"ICU data other than converters\"",
+            "/usr/lib/libicudata.so.72 \"ICU data that nothing reads\"",
         ]
     );
     // `COPY` cannot take a part out of a file: it lies in the archive, as it is now.
@@ -202,13 +204,25 @@ fn what_only_converts_needs_only_converters() {
 }
 
 #[test]
+fn what_sorts_needs_no_time_zones() {
+    if !has_tool("cc") {
+        return;
+    }
+    let (_, shown, _) = slim("ucol_list", &[]);
+    assert_eq!(
+        shown,
+        "icudt72l/cnvalias.icu b\nicudt72l/coll/de.res c\nicudt72l/ibm-37_P100-1995.cnv d\nicudt72l/root.res e\n"
+    );
+}
+
+#[test]
 fn what_calls_more_and_who_wants_it_whole_keep_all_data() {
     if !has_tool("cc") {
         return;
     }
     for (call, flags, lighter) in [
         (
-            "ucol_list",
+            "udat_list",
             &[][..],
             &["/usr/bin/lister \"debug information\""][..],
         ),

@@ -1,7 +1,7 @@
 //! What goes of the inside of files that stay: parts that nothing that stays can read.
 //!
 //! - [`mod@debug`]: debug information of programs and libraries.
-//! - [`icu`]: what the data of ICU holds for parts of ICU that nothing calls.
+//! - [`mod@icu`]: what the data of ICU holds for parts of ICU that nothing calls.
 //!
 //! A file stays whole if the user names it, if somebody has signed it, and where it is not certain who reads it.
 
@@ -54,9 +54,9 @@ struct Remainder {
 pub(super) fn lighten(plan: &Plan<'_>, spool: &Spool) -> Result<Option<Lightened>, Error> {
     let files: &FileSystem = &plan.files;
     let objects = objects(plan)?;
-    let converters = icu::only_converts(plan, &objects)?;
+    let reach = icu::Reach::of(plan, &objects)?;
     let cut = |node: &NodeId| {
-        let remainder = lighten_one(files, *node, converters);
+        let remainder = lighten_one(files, *node, reach.as_ref());
         remainder.map_err(Error::unreadable(files, *node))
     };
     let free: Vec<NodeId> = objects
@@ -119,7 +119,7 @@ fn is_free(plan: &Plan<'_>, node: NodeId) -> bool {
 fn lighten_one(
     files: &FileSystem,
     node: NodeId,
-    converters: bool,
+    reach: Option<&icu::Reach>,
 ) -> io::Result<Option<Remainder>> {
     let Some(file) = file(files, node) else {
         return Ok(None);
@@ -129,8 +129,10 @@ fn lighten_one(
     };
     let mut edits: Vec<Edit> = debug::edits(&layout, file)?;
     let mut without = debug::WHAT;
-    let is_data = converters && icu::is_data(files.tree.name(node));
-    if is_data && let Some(data) = icu::edits(&layout, file)? {
+    let reach = reach.filter(|_| icu::is_data(files.tree.name(node)));
+    if let Some(reach) = reach
+        && let Some(data) = icu::edits(&layout, file, reach)?
+    {
         edits.extend(data);
         without = icu::WHAT;
     }
