@@ -220,3 +220,63 @@ fn assemblies_call_libraries_by_the_names_of_another_system() {
          /usr/lib/libgdiplus.so.0 dlopen\n/usr/lib/mono/Drawing.dll package\n"
     );
 }
+
+#[test]
+fn a_database_is_named_without_the_endings_of_its_files() {
+    let names = b"\0/var/lib/crack/dict\0/usr/lib/app/5.3\0";
+    let layer = base()
+        .executable("usr/bin/app", program().data(names).build())
+        .file("var/lib/crack/dict.pwd", "x")
+        .file("var/lib/crack/dict.pwi", "x")
+        .file("var/lib/crack/dictionary", "x")
+        .file("usr/lib/app/5.3.1", "x");
+    assert_eq!(
+        kept_of(&[installed(layer, &[ESSENTIAL], &[])], CONFIG),
+        "/usr/bin/app entrypoint\n/var/lib/crack/dict.pwd path\n/var/lib/crack/dict.pwi path\n"
+    );
+}
+
+#[test]
+fn a_small_program_of_what_was_asked_for_stays_beside_a_large_one() {
+    let kept = |backup: usize| {
+        let of_size = |bytes: usize| program().data("x".repeat(bytes)).build();
+        let layer = base()
+            .executable("usr/bin/app", program().build())
+            .executable("usr/bin/backup", of_size(backup))
+            .executable("usr/bin/stream", of_size(5 << 20));
+        let files = &["/usr/bin/backup", "/usr/bin/stream"];
+        let packages = [
+            ESSENTIAL,
+            package("app", "", &["/usr/bin/app"]),
+            package("backup", "", files),
+        ];
+        kept_of(&[installed(layer, &packages, &[])], CONFIG)
+    };
+    let both = "/usr/bin/app entrypoint\n/usr/bin/backup package\n";
+    assert_eq!(kept(10 << 20), both);
+    assert_eq!(kept(22 << 20), format!("{both}/usr/bin/stream package\n"));
+}
+
+#[test]
+fn a_word_in_a_script_of_a_package_says_little() {
+    let script = "#!/bin/sh\nlogging=inspect\neval \"$cmd\"\n";
+    let kept = |depends: &'static str, packaged: &'static [&'static str]| {
+        let layer = base().executable("usr/bin/app", script).executable(
+            "usr/bin/inspect",
+            program().data("x".repeat(2 << 20)).build(),
+        );
+        let packages = [
+            ESSENTIAL,
+            package("app", depends, packaged),
+            package("inspector", "", &["/usr/bin/inspect"]),
+        ];
+        kept_of(&[installed(layer, &packages, &["inspector"])], CONFIG)
+    };
+    let script_alone = "/bin/sh interpreter\n/usr/bin/app entrypoint\n";
+    let both = format!("{script_alone}/usr/bin/inspect script-command\n");
+    let packaged = &["/usr/bin/app"];
+    assert_eq!(kept("", packaged), script_alone);
+    assert_eq!(kept("Depends: inspector\n", packaged), both);
+    // In one that somebody wrote for this image, it may be what is run.
+    assert_eq!(kept("", &[]), both);
+}

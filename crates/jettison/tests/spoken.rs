@@ -275,3 +275,21 @@ fn neither_recipes_nor_tables_of_words_start_anything() {
     assert!(starts(&image(module, "['edit-more']")));
     assert!(!starts(&image(module, &table)));
 }
+
+#[test]
+fn a_page_has_its_server_run_a_line_of_a_shell() {
+    let config = r#"{"Cmd":["/app/serve"],"WorkingDir":"/app"}"#;
+    let runs = |page: &str| {
+        let image = tools()
+            .executable("app/serve", program().build())
+            .executable("usr/bin/translate", program().build())
+            .file("app/index.shtml", page);
+        let kept = kept(&image, config);
+        ["/bin/sh ", "/usr/bin/translate "].map(|path| kept.contains(path))
+    };
+    let page = |directive: &str| format!("<p>It is <!--#{directive} -->.</p>");
+    let both = "exec cmd=\"echo now | translate a-z A-Z\"";
+    assert_eq!(runs(&page(both)), [true, true]);
+    assert_eq!(runs(&page("exec cgi='/cgi-bin/translate'")), [false; 2]);
+    assert_eq!(runs("translate"), [false; 2]);
+}

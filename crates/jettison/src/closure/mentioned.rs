@@ -15,6 +15,9 @@ use crate::packages::classes::Class;
 /// more.
 const FOR_FEW: u64 = 16_000_000;
 
+/// Shortest name that stands for others with endings: shorter ones are numbers of versions.
+const SHORTEST_STEM: usize = 4;
+
 /// Keeps what a path in a program, script or setting names. A file is kept; of
 /// a directory everything, unless it is shared by all; of a pattern its matches.
 pub(super) fn keep_mentioned(
@@ -58,6 +61,7 @@ pub(super) fn keep_mentioned(
         return;
     }
     let Ok(found) = tree.resolve_at(base, path, Lookup::STAT) else {
+        keep_by_stem(collector, base, path, caller);
         return;
     };
     if found.node == tree.root() {
@@ -152,6 +156,37 @@ pub(super) fn keep_mentioned(
                 super::package::directory_found(collector, found.node, from);
             }
         }
+    }
+}
+
+/// Keeps the files of a database that is named without their endings, as dbm_open(3) and cracklib are given it: `dict` of
+/// `dict.pwd` and `dict.pwi`.
+fn keep_by_stem(collector: &mut Collector<'_>, base: NodeId, path: &[u8], caller: &Edge) {
+    let tree = collector.tree();
+    let slash = path.iter().rposition(|b| *b == b'/');
+    let Some((directory, [_, stem @ ..])) = slash.and_then(|at| path.split_at_checked(at)) else {
+        return;
+    };
+    if stem.len() < SHORTEST_STEM || caller.evidence != Evidence::Path {
+        return;
+    }
+    let Ok(found) = tree.resolve_at(base, directory, Lookup::STAT) else {
+        return;
+    };
+    let is_part = |node: &NodeId| {
+        let ending = tree.name(*node).strip_prefix(stem);
+        ending.is_some_and(|ending| ending.starts_with(b".") && !ending.starts_with(b".so"))
+            && tree.content(*node).is_some()
+            && !super::package::is_program_in_path(collector, *node)
+            && is_wanted(tree, *node)
+    };
+    let parts: Vec<NodeId> = tree
+        .children(found.node)
+        .into_iter()
+        .filter(is_part)
+        .collect();
+    for part in parts {
+        collector.keep(part, caller.clone());
     }
 }
 

@@ -151,6 +151,12 @@ pub(super) fn stands_for(collector: &Collector<'_>, node: NodeId) -> Result<Opti
     Ok(program)
 }
 
+/// Returns whether a file is a script of a shell.
+pub(super) fn is_shell(first: &[u8]) -> bool {
+    let shebang = script::shebang(first);
+    shebang.is_some_and(|shebang| Dialect::of(&shebang.program()).is_some())
+}
+
 /// Notes that something which starts programs names a script: if it stays, commands that cost next to nothing stay
 /// with it.
 pub(super) fn named(collector: &mut Collector<'_>, node: NodeId) -> Result<(), Error> {
@@ -250,6 +256,9 @@ fn follow(collector: &mut Collector<'_>, facts: &ScriptFacts, caller: &Edge) {
         }
     }
     let base = collector.working_directory();
+    let is_packaged = caller
+        .from
+        .is_some_and(|from| collector.input.packages.owner(from).is_some());
     let mentioned = facts.words.iter().chain(&facts.sources).chain(&facts.globs);
     for word in mentioned {
         if word.contains(&b'/') {
@@ -258,9 +267,14 @@ fn follow(collector: &mut Collector<'_>, facts: &ScriptFacts, caller: &Edge) {
             let edge = Edge::new(caller.from, evidence, word);
             mentioned::keep_mentioned(collector, base, word, &edge);
         } else if word.len() > 1 && !word.starts_with(b"-") {
-            // An argument may be a command for `exec`, `env`, `xargs`, `su`, ….
+            // An argument may be a command for `exec`, `env`, `xargs`, `su`, …. In a script of a package it is more often
+            // another thing, and the package says what it needs.
             let edge = Edge::new(caller.from, Evidence::ScriptCommand, word);
-            collector.keep_command(word, &edge);
+            if is_packaged {
+                super::companion::word_found(collector, word, &edge, false);
+            } else {
+                collector.keep_command(word, &edge);
+            }
         }
     }
     for (name, value) in collector.environment.clone() {

@@ -206,8 +206,9 @@ pub(super) fn examine_packaged(
     let suggested = suggests.flat_map(|name| packages.named(name)).copied();
     let suggested = suggested.filter(|id| !is_idle && !packages.are_siblings(owner, *id));
     let suggested: Vec<PackageId> = suggested.collect();
-    // A command that is run for certain starts what it starts, as the shell scripts beside it do.
+    // A command that is run for certain starts what it starts, as the shell scripts beside it do, which are parsed.
     let is_run = backtick == Backtick::Runs
+        && !super::script::is_shell(first)
         && collector.is_kept_for_certain(node)
         && collector.reached.contains_key(&node);
     if [&used, &needed, &suggested]

@@ -4,9 +4,10 @@ use std::collections::{BTreeSet, HashMap};
 
 use layer::NodeId;
 use layer::tree::resolve::Lookup;
+use memchr::memmem;
 
 use super::collector::Collector;
-use super::{Edge, Error, Evidence, directories, manifests, mentioned, wanted};
+use super::{Edge, Error, Evidence, directories, manifests, mentioned, script, wanted};
 use crate::script::config;
 
 /// Settings above this size are data.
@@ -108,8 +109,37 @@ pub(super) fn examine_own(collector: &mut Collector<'_>, node: NodeId) -> Result
     if collector.tree().size(node) <= LARGEST {
         let text = collector.read(node, LARGEST)?;
         keep_paths(collector, node, &text);
+        keep_server_side(collector, node, &text)?;
     }
     Ok(())
+}
+
+/// Keeps what pages have a web server run when they are asked for: `<!--#exec cmd="date" -->` (Apache HTTP Server,
+/// "mod_include"; lighttpd, "mod_ssi"). It gives the line to a shell.
+fn keep_server_side(collector: &mut Collector<'_>, node: NodeId, text: &[u8]) -> Result<(), Error> {
+    for at in memmem::find_iter(text, b"<!--#exec") {
+        let directive = &text[at..];
+        let end = memmem::find(directive, b"-->").unwrap_or(0);
+        let Some((_, line)) = split_once(&directive[..end], b"cmd=") else {
+            continue;
+        };
+        let Some((quote, line)) = line
+            .split_first()
+            .filter(|(quote, _)| b"\"'".contains(quote))
+        else {
+            continue;
+        };
+        let line = line.split(|byte| byte == quote).next().unwrap_or_default();
+        let edge = Edge::new(Some(node), Evidence::ScriptCommand, line);
+        collector.keep_command(b"sh", &edge);
+        script::keep_shell_text(collector, line, &edge)?;
+    }
+    Ok(())
+}
+
+fn split_once<'t>(text: &'t [u8], by: &[u8]) -> Option<(&'t [u8], &'t [u8])> {
+    let at = memmem::find(text, by)?;
+    Some((&text[..at], &text[at + by.len()..]))
 }
 
 /// Keeps what the absolute paths and patterns in a text lead to.

@@ -6,10 +6,10 @@ use layer::NodeId;
 use layer::tree::InodeId;
 
 use crate::closure::collector::Collector;
-use crate::closure::package::{packages_of, program_of};
+use crate::closure::package::{is_program_in_path, packages_of, program_of};
 use crate::closure::wanted::is_wanted;
 use crate::closure::{Error, language};
-use crate::packages::Package;
+use crate::packages::{Package, PackageId};
 
 /// Bytes that a companion may add.
 ///
@@ -49,9 +49,9 @@ const FOR_DEVELOPERS: &[&str] = &[
     "golang",
 ];
 
-/// Part of a server's own bytes that each of its clients may add: next to nothing beside a database of 26 MB
-/// is what dumps it.
-const OF_A_SERVER: u64 = 5;
+/// Part of a program's own bytes that each of what comes with it may add: the clients of a server, the smaller programs of a
+/// package that was asked for. Next to nothing beside a database of 26 MB is what dumps it.
+const SMALL_BESIDE_IT: u64 = 4;
 
 /// Returns the bytes that a companion may add: more if its package was asked for, or if it connects to
 /// something or starts programs, and was made from one source with a program that listens and is needed for
@@ -61,7 +61,10 @@ pub(super) fn allowance(collector: &Collector<'_>, companion: NodeId) -> Result<
     let (packages, tree) = (collector.input.packages, collector.tree());
     let owner = packages.owner(companion);
     let least = match owner.filter(|id| collector.asked.contains(id)) {
-        Some(id) => least_of_asked(packages.package(id), tree.name(companion)),
+        Some(id) => {
+            let beside = largest_program(collector, id) / SMALL_BESIDE_IT;
+            least_of_asked(packages.package(id), tree.name(companion)).max(beside)
+        }
         None => LIMIT,
     };
     let Some(made_from) = packages.source_of(companion) else {
@@ -95,10 +98,19 @@ pub(super) fn allowance(collector: &Collector<'_>, companion: NodeId) -> Result<
     let reaches = [&b"connect"[..], b"system", b"popen", b"execvp"];
     for name in reaches.iter().filter(|_| served > 0) {
         if imports(companion, name)? {
-            return Ok(least.max(served / OF_A_SERVER));
+            return Ok(least.max(served / SMALL_BESIDE_IT));
         }
     }
     Ok(least)
+}
+
+/// Returns the size of the largest program of a package that stays.
+fn largest_program(collector: &Collector<'_>, id: PackageId) -> u64 {
+    let programs = collector.input.packages.files(id).iter();
+    let programs = programs
+        .filter(|node| collector.graph.keeps(**node) && is_program_in_path(collector, **node));
+    let sizes = programs.map(|node| collector.tree().size(*node));
+    sizes.max().unwrap_or(0)
 }
 
 /// Returns what a program of a package may add at least that was asked for. The one whose name the package has is what
