@@ -2,6 +2,7 @@
 //!
 //! - `index`: what is installed, and which files are of what;
 //! - `manifest`: `package.json`;
+//! - `said`: what a source says;
 //! - `reach`: which modules of an application are run;
 //! - `settle`: which packages are needed, by what is required and declared.
 //!
@@ -12,6 +13,7 @@
 mod index;
 mod manifest;
 mod reach;
+mod said;
 mod settle;
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
@@ -133,7 +135,7 @@ impl Language for Node {
         }
         if collector.node.scanned.insert(node) {
             let text = collector.read(node, source::MAX_SOURCE)?;
-            follow(collector, node, package, &javascript::scan(&text));
+            said::follow(collector, node, package, &javascript::scan(&text));
         }
         Ok(!first.starts_with(b"#!"))
     }
@@ -175,115 +177,6 @@ fn is_source(collector: &Collector<'_>, node: NodeId, first: &[u8]) -> bool {
     };
     collector.tree().name(interpreter).starts_with(b"node")
 }
-
-/// Takes what a source says. `package` is the one that it is of, if it was installed.
-fn follow(
-    collector: &mut Collector<'_>,
-    node: NodeId,
-    package: Option<UnitId>,
-    said: &javascript::Source,
-) {
-    let ours = package.is_none() && collector.input.packages.owner(node).is_none();
-    let is_declaration = DECLARATIONS
-        .iter()
-        .any(|ending| collector.tree().name(node).ends_with(ending));
-    let imported = match is_declaration {
-        true => How::Typed,
-        false => How::Loaded,
-    };
-    let mut specifiers: Vec<(&str, How)> = Vec::new();
-    let mut links = Links {
-        is_dynamic: said.is_dynamic,
-        ..Links::default()
-    };
-    for specifier in &said.imports {
-        match specifier.starts_with('.') {
-            true => links.relative.push(specifier.clone()),
-            false => specifiers.push((specifier, imported)),
-        }
-    }
-    for prefix in &said.prefixes {
-        match prefix.starts_with('.') {
-            true => links.prefixes.push(prefix.clone()),
-            // `require("@scope/" + name)`: whatever begins so.
-            false => specifiers.push((prefix, imported)),
-        }
-    }
-    let literals = said.literals.iter().filter(|_| !is_declaration);
-    for found in literals {
-        let text = found.text.as_str();
-        let callee = found.callee.as_deref().unwrap_or_default();
-        if text.len() < 64 {
-            collector.node.compiles |= LIBRARIES.contains(&text);
-            if let Some(package) = package.filter(|_| text.ends_with(".md")) {
-                collector.node.shown.insert(package);
-            }
-            if let Some(package) = package.filter(|_| text.ends_with(".d.ts")) {
-                collector.node.typed.insert(package);
-            }
-        }
-        if text.starts_with('/') {
-            if ours {
-                application::keep_path(collector, node, text, ours);
-            }
-            continue;
-        }
-        let is_started = found.first && COMMANDS.contains(&callee);
-        // Package managers say by which shell they run scripts, and start that further down.
-        if said.starts_programs && (is_started || text == "sh") {
-            application::keep_command(collector, node, text, ours);
-        }
-        let lower = callee.to_ascii_lowercase();
-        let loaded = ["require", "import", "load", "resolve", "plugin", "use"]
-            .iter()
-            .any(|part| lower.contains(part));
-        if ours || said.is_dynamic || loaded {
-            match text.starts_with("./") || text.starts_with("../") {
-                true => links.relative.push(text.to_owned()),
-                false if loaded => specifiers.push((text, How::Given)),
-                false => specifiers.push((text, How::Named)),
-            }
-        }
-    }
-    for (specifier, how) in specifiers {
-        if manifest::package_name(specifier).is_some() || specifier.starts_with('@') {
-            let specifier = specifier.to_owned();
-            collector.node.wants.push(Want {
-                from: node,
-                specifier,
-                how,
-            });
-        }
-    }
-    if package.is_none() {
-        if ours && said.starts_programs {
-            application::keep_command(collector, node, "/bin/sh", true);
-        }
-        collector.node.sources.insert(node, links);
-    } else {
-        settle::select_tests(collector, node, &links);
-    }
-}
-
-/// Endings of declarations of types ("Modules Reference" of TypeScript's manual).
-const DECLARATIONS: [&[u8]; 3] = [b".d.ts", b".d.mts", b".d.cts"];
-
-/// What every compiler of TypeScript loads, also where it is part of something else (TypeScript's manual, "lib").
-const LIBRARIES: [&str; 2] = ["lib.d.ts", "lib.es5.d.ts"];
-
-/// Functions of `child_process` and of `execa` and its kin that start a program.
-const COMMANDS: &[&str] = &[
-    "exec",
-    "execSync",
-    "execFile",
-    "execFileSync",
-    "spawn",
-    "spawnSync",
-    "execa",
-    "execaSync",
-    "execaCommand",
-    "which",
-];
 
 /// A manifest of the application says what it needs to run.
 fn declare(collector: &mut Collector<'_>, node: NodeId, manifest: Manifest) {
