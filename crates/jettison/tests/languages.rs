@@ -793,6 +793,23 @@ fn declarations_of_types_load_nothing() {
 }
 
 #[test]
+fn what_tools_of_its_developers_are_told_loads_nothing_of_a_package() {
+    let image = node()
+        .file("app/package.json", r#"{"dependencies":{"a":"1"}}"#)
+        .file("app/server.js", "require('a')");
+    let files = [
+        ("index.js", ""),
+        ("tsconfig.json", r#"{"exclude": ["test/code.js"]}"#),
+        (".eslintrc.json", r#"{"ignore": ["test/code.js"]}"#),
+        ("test/code.js", "require('tool')"),
+    ];
+    let image = package(image, "app/node_modules/a", "{}", &files);
+    let image = package(image, "app/node_modules/tool", "{}", &[("index.js", "")]);
+    assert_eq!(kept(&image, SERVE, "tool"), [""; 0]);
+    assert_eq!(kept(&image, SERVE, "test/"), [""; 0]);
+}
+
+#[test]
 fn a_shell_stays_for_who_runs_lines_by_it() {
     let image = |source: &str| {
         let image = node()

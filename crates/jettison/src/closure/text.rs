@@ -56,7 +56,8 @@ pub(super) fn examine(
             .iter()
             .any(|ending| path.ends_with(ending.as_bytes())))
         && !NOT_SETTINGS.iter().any(|other| path == other.as_bytes())
-        && !manifests::is_lock(tree.name(node));
+        && !manifests::is_lock(tree.name(node))
+        && !is_for_its_developers(collector, node);
     if !is_setting || first.contains(&0) || tree.size(node) > LARGEST {
         return Ok(());
     }
@@ -64,6 +65,14 @@ pub(super) fn examine(
     keep_paths(collector, node, &text);
     keep_relative_paths(collector, node, &text);
     super::started::examine(collector, node, &text)
+}
+
+/// Returns whether a file of a library that was installed is a setting of what its developers work with, who are not here:
+/// `tsconfig.json`, `.eslintrc.json`.
+fn is_for_its_developers(collector: &Collector<'_>, node: NodeId) -> bool {
+    let name = collector.tree().name(node);
+    let is_of_tool = name.starts_with(b".") || manifests::is_manifest(name);
+    is_of_tool && collector.units.of(node).is_some()
 }
 
 /// Keeps the files that relative paths in a setting lead to, from the directory of the setting or one
