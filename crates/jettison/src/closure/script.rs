@@ -87,10 +87,17 @@ pub(super) fn examine_part(collector: &mut Collector<'_>, node: NodeId) -> Resul
 }
 
 /// Returns whether a script that came along may be run by something that finds it by itself: the author's, as a hook,
-/// one that a library names, or a command that was built with a program that is run, which half working does harm.
+/// one that a library names, one in a directory that the application names, or a command that was built with a program
+/// that is run, which half working does harm.
 fn may_be_run(collector: &Collector<'_>, node: NodeId) -> bool {
     let reason = collector.graph.reason(node);
-    let authored = reason.is_some_and(|edge| edge.evidence == Evidence::Authored);
+    let is_of_application =
+        |from: NodeId| collector.is_kept_for_certain(from) && collector.is_unpackaged(from);
+    let authored = reason.is_some_and(|edge| match edge.evidence {
+        Evidence::Authored => true,
+        Evidence::PluginDir => edge.from.is_some_and(is_of_application),
+        _ => false,
+    });
     let packages = collector.input.packages;
     let is_command = || {
         let made_from = packages.source_of(node);

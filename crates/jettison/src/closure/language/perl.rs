@@ -6,6 +6,7 @@
 //! stays whole.
 
 mod source;
+mod template;
 
 use std::collections::HashSet;
 
@@ -18,6 +19,9 @@ use crate::closure::collector::Collector;
 use crate::closure::facts::{self, Fact};
 use crate::closure::wanted::is_wanted;
 use source::Mentions;
+
+/// Bytes that are enough to see what a file is.
+const FIRST: usize = 256;
 
 /// Interpreters are smaller.
 const LARGEST_OBJECT: u64 = 32 << 20;
@@ -172,7 +176,14 @@ impl Named for Perl {
     }
 
     fn find(&self, collector: &Collector<'_>, by: NodeId, text: &[u8]) -> Vec<Found> {
-        find(collector, by, &source::mentions(text))
+        let first = text
+            .split_at_checked(FIRST)
+            .map_or(text, |(first, _)| first);
+        let said = match template::may_be(collector.tree().name(by), first) {
+            true => source::mentions(&template::code(text)),
+            false => source::mentions(text),
+        };
+        find(collector, by, &said)
     }
 }
 
@@ -185,7 +196,8 @@ fn is_source(name: &[u8], first: &[u8]) -> bool {
     let by_first_line = line.starts_with(b"#!") && memchr::memmem::find(line, b"perl").is_some();
     // A script that is given to `perl` needs neither.
     let by_statement = || !name.contains(&b'.') && begins_as_perl(first);
-    !first.contains(&0) && (by_name || by_statement()) || by_first_line
+    let is_text = !first.contains(&0);
+    is_text && (by_name || by_statement() || template::may_be(name, first)) || by_first_line
 }
 
 /// What scripts begin with that are in no other language (perlpragma, "use VERSION" of perlfunc).
