@@ -215,7 +215,11 @@ fn cron_runs_the_jobs_of_packages_that_were_asked_for() {
         )
         .executable("etc/cron.daily/base", "#!/bin/sh\nawk 1\n")
         .executable("etc/cron.daily/rotate", "#!/bin/sh\nrotate\n")
-        .executable("etc/cron.daily/other", "#!/bin/sh\nawk 2\n");
+        .executable("etc/cron.daily/other", "#!/bin/sh\nawk 2\n")
+        .executable("usr/sbin/poll", program().data("x".repeat(5 << 20)).build())
+        .file("etc/cron.d/base", "* * * * * root awk 3\n")
+        .file("etc/cron.d/rotate", "*/5 * * * * root poll >/dev/null\n")
+        .file("etc/cron.d/other", "* * * * * root awk 4\n");
     let packages = [
         package(
             "dash",
@@ -225,21 +229,28 @@ fn cron_runs_the_jobs_of_packages_that_were_asked_for() {
                 "/usr/bin/awk",
                 "/usr/bin/run-parts",
                 "/etc/cron.daily/base",
+                "/etc/cron.d/base",
             ],
         ),
         package("app", "", &["/usr/bin/app", "/etc/crontab"]),
         package(
             "rotate",
             "",
-            &["/usr/sbin/rotate", "/etc/cron.daily/rotate"],
+            &[
+                "/usr/sbin/rotate",
+                "/usr/sbin/poll",
+                "/etc/cron.daily/rotate",
+                "/etc/cron.d/rotate",
+            ],
         ),
-        package("other", "", &["/etc/cron.daily/other"]),
+        package("other", "", &["/etc/cron.daily/other", "/etc/cron.d/other"]),
     ];
     assert_eq!(
         kept_of(&[installed(layer, &packages, &["other"])], CONFIG),
-        "/bin/sh interpreter\n/etc/cron.daily/rotate script-command\n/etc/crontab path\n\
+        "/bin/sh interpreter\n/etc/cron.d/rotate script-command\n\
+         /etc/cron.daily/rotate script-command\n/etc/crontab path\n\
          /usr/bin/app entrypoint\n/usr/bin/run-parts script-command\n\
-         /usr/sbin/rotate script-command\n"
+         /usr/sbin/poll script-command\n/usr/sbin/rotate script-command\n"
     );
 }
 

@@ -20,6 +20,10 @@ const KEYS: &[&str] = &[
     "command", "cmd", "exec", "program", "run", "script", "shell", "start", "stop", "test",
 ];
 
+/// The table of a system's jobs, and where cron looks for more (cron(8)).
+const MAIN_TABLE: &[u8] = b"etc/crontab";
+const TABLES: &[u8] = b"/etc/cron.d";
+
 /// Keeps the programs that a setting of the user's starts.
 pub(super) fn examine(
     collector: &mut Collector<'_>,
@@ -31,7 +35,13 @@ pub(super) fn examine(
         examine_rotations(collector, node, text);
         return Ok(());
     }
-    if !collector.is_unpackaged(node) {
+    let is_main = collector.tree().path(node) == MAIN_TABLE;
+    if is_main {
+        keep_tables(collector, node);
+    }
+    let is_of_others = !collector.is_unpackaged(node);
+    // A further table of a package stays only where its jobs are run.
+    if is_of_others && (is_main || table != Table::SystemJobs) {
         if table == Table::SystemJobs {
             examine_directories(collector, node, text);
         }
@@ -51,6 +61,25 @@ pub(super) fn examine(
         collector.keep_command_line(&words, &edge)?;
     }
     Ok(())
+}
+
+/// Keeps the tables that cron reads besides its own, of packages that were asked for: what looks after a system is not
+/// of these. The author's stay as all that is the author's.
+fn keep_tables(collector: &mut Collector<'_>, main: NodeId) {
+    let tree = collector.tree();
+    let Ok(found) = tree.resolve(TABLES) else {
+        return;
+    };
+    let packages = collector.input.packages;
+    for table in tree.children(found.node) {
+        let owner = packages.owner(table);
+        if owner.is_some_and(|owner| collector.asked.contains(&owner)) {
+            collector.keep(
+                table,
+                Edge::new(Some(main), Evidence::ScriptCommand, TABLES),
+            );
+        }
+    }
 }
 
 /// Keeps the jobs of directories that a table of cron's own has run (run-parts(8)), as far as they are the author's, or of
