@@ -26,6 +26,7 @@ use std::cell::Cell;
 use std::collections::{BTreeSet, HashMap};
 use std::io;
 use std::ops::Range;
+use std::sync::OnceLock;
 
 use layer::{Contents, NodeId, Tree, display};
 
@@ -195,6 +196,8 @@ pub struct PackageDb {
     owners: Owners,
     /// For each package, the installed packages that satisfy its dependencies.
     needs: Vec<Vec<PackageId>>,
+    /// For each package, what it depends on, directly or not, once somebody asks.
+    closures: Vec<OnceLock<BTreeSet<PackageId>>>,
     by_name: HashMap<String, Vec<PackageId>>,
 }
 
@@ -303,8 +306,8 @@ impl PackageDb {
     pub fn uses(&self, id: PackageId, other: PackageId) -> bool {
         let package = self.package(other);
         let is_other = |name: &String| *name == package.name || package.provides.contains(name);
-        self.package(id).suggests.iter().any(is_other)
-            || self.depends_closure([id]).contains(&other)
+        let closure = self.closures[id.index()].get_or_init(|| self.depends_closure([id]));
+        closure.contains(&other) || self.package(id).suggests.iter().any(is_other)
     }
 
     /// Returns `packages` and everything that they depend on, directly or not.
@@ -371,6 +374,7 @@ impl PackageDb {
             by_name.entry(package.name.clone()).or_default().push(id);
         }
         self.needs = needs;
+        self.closures = vec![OnceLock::new(); self.packages.len()];
         self.by_name = by_name;
     }
 }

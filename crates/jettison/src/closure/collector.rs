@@ -44,6 +44,9 @@ pub(super) struct Companion {
     pub(super) is_started: bool,
 }
 
+/// Directories of commands, with their paths, for so many directories in PATH.
+pub(super) type CommandPlaces = (Option<usize>, Rc<Vec<(Vec<u8>, NodeId)>>);
+
 /// What is known so far.
 pub(super) struct Collector<'a> {
     pub(super) input: &'a Input<'a>,
@@ -61,6 +64,12 @@ pub(super) struct Collector<'a> {
     pub(super) base: BTreeSet<PackageId>,
     /// Packages that programs come from.
     pub(super) program_packages: BTreeSet<PackageId>,
+    /// Packages of which a library has been found, and whether it was needed for certain.
+    pub(super) library_packages: HashSet<(PackageId, bool)>,
+    /// Where commands are, by how many directories PATH had then.
+    pub(super) command_places: RefCell<CommandPlaces>,
+    /// Of packages whose sources are read, those whose programs they may name.
+    pub(super) partners: HashMap<PackageId, Rc<super::spoken::Partners>>,
     /// Scripts kept only if their interpreter is kept for a better reason.
     pub(super) optional: Vec<Optional>,
     /// Files that are needed for certain.
@@ -152,6 +161,9 @@ impl<'a> Collector<'a> {
             facts: HashSet::new(),
             base,
             program_packages: BTreeSet::new(),
+            library_packages: HashSet::new(),
+            command_places: RefCell::default(),
+            partners: HashMap::new(),
             optional: Vec::new(),
             strong: HashSet::new(),
             companions: BTreeMap::new(),

@@ -1,5 +1,7 @@
 //! Command lines: which programs they run, and which files they name.
 
+use std::rc::Rc;
+
 use layer::NodeId;
 use layer::tree::resolve::{Lookup, Resolved};
 
@@ -63,15 +65,36 @@ impl Collector<'_> {
         let candidates: Vec<Vec<u8>> = if name.contains(&b'/') {
             vec![name.to_vec()]
         } else {
-            self.command_directories()
-                .iter()
-                .map(|dir| [dir.as_slice(), name].join(&b'/'))
+            // Nearly every word of a program or source is asked about, and hardly any is a command.
+            let directories = self.existing_directories();
+            let directories = directories.iter();
+            let holders = directories.filter(|(_, node)| tree.child(*node, name).is_some());
+            holders
+                .map(|(directory, _)| [directory.as_slice(), name].join(&b'/'))
                 .collect()
         };
         candidates.into_iter().filter_map(move |path| {
             let found = tree.resolve_at(workdir, &path, Lookup::STAT).ok()?;
             Some((path, found))
         })
+    }
+
+    /// Returns those of [`Self::command_directories`] that there are.
+    fn existing_directories(&self) -> Rc<Vec<(Vec<u8>, NodeId)>> {
+        let mut known = self.command_places.borrow_mut();
+        // PATH only ever gets longer.
+        if known.0 != Some(self.path.len()) {
+            let (tree, workdir) = (self.tree(), self.working_directory());
+            let there = self
+                .command_directories()
+                .into_iter()
+                .filter_map(|directory| {
+                    let found = tree.resolve_at(workdir, &directory, Lookup::STAT).ok()?;
+                    Some((directory, found.node))
+                });
+            *known = (Some(self.path.len()), Rc::new(there.collect()));
+        }
+        Rc::clone(&known.1)
     }
 
     /// Returns the directories that commands are looked for in: those of PATH, then those that it has by default.

@@ -152,6 +152,11 @@ pub(super) fn library_found(collector: &mut Collector<'_>, library: NodeId) {
     if is_for_development(collector, library) && !collector.is_kept_for_certain(library) {
         return;
     }
+    // Bindings for a language are hundreds, and all of them say the same of their package.
+    let certain = collector.is_kept_for_certain(library);
+    if !collector.library_packages.insert((owner, certain)) {
+        return;
+    }
     keep_data(collector, owner, library, |node| {
         !is_shared(tree, tree.parent(node))
     });

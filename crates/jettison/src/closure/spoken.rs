@@ -7,13 +7,14 @@
 //! An application that has its commands in a file of settings names them there as values.
 
 use std::collections::BTreeSet;
+use std::rc::Rc;
 
 use layer::NodeId;
 
 use super::collector::{Collector, Script};
 use super::directories::is_shared;
 use super::{Edge, Error, Evidence, companion, manifests};
-use crate::packages::PackageId;
+use crate::packages::{PackageDb, PackageId};
 
 /// Larger files are data, or bundles in which words mean nothing.
 const LARGEST: u64 = 4 << 20;
@@ -175,6 +176,38 @@ fn starts_programs(line: &[u8], backtick: Backtick) -> bool {
         || starts.any(|part| memchr::memmem::find(line, part.as_bytes()).is_some())
 }
 
+/// Packages whose programs the sources of one may name.
+#[derive(Debug)]
+pub(super) struct Partners {
+    /// Asked for by somebody, and used by it as its packager says.
+    used: Vec<PackageId>,
+    /// What it depends on.
+    needed: Vec<PackageId>,
+    suggested: Vec<PackageId>,
+}
+
+impl Partners {
+    fn of(
+        packages: &PackageDb,
+        id: PackageId,
+        asked: &BTreeSet<PackageId>,
+        base: &BTreeSet<PackageId>,
+    ) -> Self {
+        let is_strange = |other: &PackageId| !packages.are_siblings(id, *other);
+        let used = asked.iter().copied();
+        let used = used.filter(|other| packages.uses(id, *other) && is_strange(other));
+        let needed = packages.dependencies(id).iter().copied();
+        let needed = needed.filter(|other| !base.contains(other) && *other != id);
+        let suggests = packages.package(id).suggests.iter();
+        let suggested = suggests.flat_map(|name| packages.named(name)).copied();
+        Self {
+            used: used.collect(),
+            needed: needed.collect(),
+            suggested: suggested.filter(is_strange).collect(),
+        }
+    }
+}
+
 /// Keeps the programs that a source of a package names, if its package depends on theirs, or if somebody installed them by
 /// name and its packager says that it uses them: a filter of mail has `pyzor` checked for, which it suggests. What is
 /// merely suggested stays if it costs little. Of a command that is run, also what its lines for a shell start.
@@ -194,28 +227,24 @@ pub(super) fn examine_packaged(
     if !is_searched || tree.size(node) > LARGEST {
         return Ok(());
     }
-    let used = collector.asked.iter().copied();
-    let used = used.filter(|id| packages.uses(owner, *id) && !packages.are_siblings(owner, *id));
-    let used: Vec<PackageId> = used.collect();
+    let partners = collector.partners.entry(owner);
+    let partners = partners
+        .or_insert_with(|| Partners::of(packages, owner, &collector.asked, &collector.base).into());
+    let partners = Rc::clone(partners);
+    let Partners { used, .. } = &*partners;
     // A command that came along is seldom run: it serves who maintains the system.
     let is_idle = super::package::is_in_path(tree, node) && !collector.is_kept_for_certain(node);
-    let needed = packages.dependencies(owner).iter().copied();
-    let needed = needed.filter(|id| !is_idle && !collector.base.contains(id) && *id != owner);
-    let needed: Vec<PackageId> = needed.collect();
-    let suggests = packages.package(owner).suggests.iter();
-    let suggested = suggests.flat_map(|name| packages.named(name)).copied();
-    let suggested = suggested.filter(|id| !is_idle && !packages.are_siblings(owner, *id));
-    let suggested: Vec<PackageId> = suggested.collect();
+    let (needed, suggested) = match is_idle {
+        true => (&[][..], &[][..]),
+        false => (&partners.needed[..], &partners.suggested[..]),
+    };
     // A command that is run for certain starts what it starts, as the shell scripts beside it do, which are parsed.
     let is_run = backtick == Backtick::Runs
         && !super::script::is_shell(first)
         && collector.is_kept_for_certain(node)
         && collector.reached.contains_key(&node);
-    if [&used, &needed, &suggested]
-        .iter()
-        .all(|ids| ids.is_empty())
-        && !is_run
-    {
+    let is_alone = used.is_empty() && needed.is_empty() && suggested.is_empty();
+    if is_alone && !is_run {
         return Ok(());
     }
     let text = collector.read(node, LARGEST)?;
@@ -386,12 +415,17 @@ fn is_command(word: &[u8]) -> bool {
             .all(|b| b.is_ascii_alphanumeric() || b"._+-".contains(b))
 }
 
-/// Returns what stands between quotes on a line, and between the brackets of `qx(…)` (perlop, "Quote-Like Operators")
-/// and `%x(…)` (Ruby documentation, "Literals").
+/// Returns what stands between quotes on a line, and where backticks run something between the brackets of `qx(…)`
+/// (perlop, "Quote-Like Operators") and `%x(…)` (Ruby documentation, "Literals").
 fn literals(line: &[u8], backtick: Backtick) -> impl Iterator<Item = &[u8]> {
     let mut rest = line;
     std::iter::from_fn(move || {
-        let (start, close) = (0..rest.len()).find_map(|at| opening(&rest[at..], at, backtick))?;
+        let quote = |at: usize| (at + 1, rest[at]);
+        let (start, close) = match backtick {
+            Backtick::Nothing => memchr::memchr2(b'"', b'\'', rest).map(quote),
+            Backtick::Quotes => memchr::memchr3(b'"', b'\'', b'`', rest).map(quote),
+            Backtick::Runs => (0..rest.len()).find_map(|at| opening(&rest[at..], at)),
+        }?;
         let inner = &rest[start..];
         let end = inner.iter().position(|b| *b == close)?;
         rest = &inner[end + 1..];
@@ -399,8 +433,8 @@ fn literals(line: &[u8], backtick: Backtick) -> impl Iterator<Item = &[u8]> {
     })
 }
 
-/// Returns where the literal begins that a text opens, and what closes it.
-fn opening(text: &[u8], at: usize, backtick: Backtick) -> Option<(usize, u8)> {
+/// Returns where the literal begins that a text opens, and what closes it, where backticks run something.
+fn opening(text: &[u8], at: usize) -> Option<(usize, u8)> {
     let close = |open: u8| match open {
         b'(' => b')',
         b'[' => b']',
@@ -409,7 +443,6 @@ fn opening(text: &[u8], at: usize, backtick: Backtick) -> Option<(usize, u8)> {
         same => same,
     };
     match text {
-        [b'`', ..] if backtick == Backtick::Nothing => None,
         [quote @ (b'"' | b'\'' | b'`'), ..] => Some((at + 1, *quote)),
         [
             b'q' | b'%',
