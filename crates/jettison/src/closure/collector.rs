@@ -232,9 +232,10 @@ impl<'a> Collector<'a> {
             let in_path = |node: &&NodeId| super::package::is_in_path(tree, **node);
             let files = files.filter(in_path).copied();
             // Names that update-alternatives(1) makes are of no package.
-            let directories = self.command_directories().into_iter();
-            let directories = directories.filter_map(|path| tree.resolve(&path).ok());
-            let links = directories.flat_map(|found| tree.children(found.node));
+            let directories = self.command_directories();
+            let links = directories
+                .iter()
+                .flat_map(|(_, node)| tree.children(*node));
             let links = links.filter(|link| tree.link_target(*link).is_some());
             let links = links.filter(|link| {
                 let found = tree.resolve(&tree.absolute(*link)).ok();
@@ -253,8 +254,7 @@ impl<'a> Collector<'a> {
             let directories = self.command_directories();
             // The first of a name is found: it replaces the others.
             let directories = directories.iter().rev();
-            let directories = directories.filter_map(|path| tree.resolve(path).ok());
-            let names = directories.flat_map(|found| tree.children(found.node));
+            let names = directories.flat_map(|(_, node)| tree.children(*node));
             let packages = self.input.packages;
             let script = |name: NodeId| {
                 let found = tree.resolve(&tree.absolute(name)).ok()?.node;

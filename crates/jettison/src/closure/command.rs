@@ -66,7 +66,7 @@ impl Collector<'_> {
             vec![name.to_vec()]
         } else {
             // Nearly every word of a program or source is asked about, and hardly any is a command.
-            let directories = self.existing_directories();
+            let directories = self.command_directories();
             let directories = directories.iter();
             let holders = directories.filter(|(_, node)| tree.child(*node, name).is_some());
             holders
@@ -79,34 +79,27 @@ impl Collector<'_> {
         })
     }
 
-    /// Returns those of [`Self::command_directories`] that there are.
-    fn existing_directories(&self) -> Rc<Vec<(Vec<u8>, NodeId)>> {
+    /// Returns the directories that commands are looked for in, as far as they are there: those of PATH, then those that
+    /// it has by default.
+    pub(super) fn command_directories(&self) -> Rc<Vec<(Vec<u8>, NodeId)>> {
         let mut known = self.command_places.borrow_mut();
         // PATH only ever gets longer.
         if known.0 != Some(self.path.len()) {
             let (tree, workdir) = (self.tree(), self.working_directory());
-            let there = self
-                .command_directories()
-                .into_iter()
-                .filter_map(|directory| {
-                    let found = tree.resolve_at(workdir, &directory, Lookup::STAT).ok()?;
-                    Some((directory, found.node))
-                });
+            let defaults = DEFAULT_PATH.split(':').map(|dir| dir.as_bytes().to_vec());
+            let mut directories = self.path.clone();
+            for directory in defaults {
+                if !directories.contains(&directory) {
+                    directories.push(directory);
+                }
+            }
+            let there = directories.into_iter().filter_map(|directory| {
+                let found = tree.resolve_at(workdir, &directory, Lookup::STAT).ok()?;
+                Some((directory, found.node))
+            });
             *known = (Some(self.path.len()), Rc::new(there.collect()));
         }
         Rc::clone(&known.1)
-    }
-
-    /// Returns the directories that commands are looked for in: those of PATH, then those that it has by default.
-    pub(super) fn command_directories(&self) -> Vec<Vec<u8>> {
-        let defaults = DEFAULT_PATH.split(':').map(|dir| dir.as_bytes().to_vec());
-        let mut directories = self.path.clone();
-        for directory in defaults {
-            if !directories.contains(&directory) {
-                directories.push(directory);
-            }
-        }
-        directories
     }
 
     /// Keeps what a whole command line needs: its program, a script given to a

@@ -124,16 +124,13 @@ fn keep_path_programs(collector: &mut Collector<'_>, node: NodeId) {
     let tree = collector.tree();
     let packages = collector.input.packages;
     let managers = system::package_managers(collector);
-    for directory in collector.command_directories() {
-        let Ok(found) = tree.resolve(&directory) else {
-            continue;
-        };
-        for program in tree.children(found.node) {
+    for (directory, top) in collector.command_directories().iter() {
+        for program in tree.children(*top) {
             let owner = packages.owner(program);
             if owner.is_some_and(|owner| managers.contains(&owner)) {
                 continue;
             }
-            let name = [&directory, tree.name(program)].join(&b'/');
+            let name = [directory.as_slice(), tree.name(program)].join(&b'/');
             let edge = Edge::new(Some(node), Evidence::Path, "who logs in may run it");
             collector.keep_command(&name, &edge);
         }

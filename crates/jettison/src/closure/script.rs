@@ -93,7 +93,7 @@ fn may_be_run(collector: &Collector<'_>, node: NodeId) -> bool {
     let reason = collector.graph.reason(node);
     let is_of_application =
         |from: NodeId| collector.is_kept_for_certain(from) && collector.is_unpackaged(from);
-    let authored = reason.is_some_and(|edge| match edge.evidence {
+    let is_found = reason.is_some_and(|edge| match edge.evidence {
         Evidence::Authored => true,
         Evidence::PluginDir => edge.from.is_some_and(is_of_application),
         _ => false,
@@ -108,7 +108,7 @@ fn may_be_run(collector: &Collector<'_>, node: NodeId) -> bool {
                 collector.is_kept_for_certain(*program) && packages.source_of(*program) == made_from
             })
     };
-    authored || collector.named_scripts.contains(&node) || is_command()
+    is_found || collector.named_scripts.contains(&node) || is_command()
 }
 
 /// Returns the programs of its own package that a shell script starts by their paths: one that came along does nothing

@@ -183,6 +183,7 @@ pub(super) struct Partners {
     used: Vec<PackageId>,
     /// What it depends on.
     needed: Vec<PackageId>,
+    /// What it suggests and was not made from the same source.
     suggested: Vec<PackageId>,
 }
 
@@ -231,7 +232,7 @@ pub(super) fn examine_packaged(
     let partners = partners
         .or_insert_with(|| Partners::of(packages, owner, &collector.asked, &collector.base).into());
     let partners = Rc::clone(partners);
-    let Partners { used, .. } = &*partners;
+    let used = &partners.used;
     // A command that came along is seldom run: it serves who maintains the system.
     let is_idle = super::package::is_in_path(tree, node) && !collector.is_kept_for_certain(node);
     let (needed, suggested) = match is_idle {

@@ -126,13 +126,15 @@ pub(super) fn examine_own(collector: &mut Collector<'_>, node: NodeId) -> Result
 /// Keeps what pages have a web server run when they are asked for: `<!--#exec cmd="date" -->` (Apache HTTP Server,
 /// "mod_include"; lighttpd, "mod_ssi"). It gives the line to a shell.
 fn keep_server_side(collector: &mut Collector<'_>, node: NodeId, text: &[u8]) -> Result<(), Error> {
+    const COMMAND: &[u8] = b"cmd=";
     for at in memmem::find_iter(text, b"<!--#exec") {
         let directive = &text[at..];
         let end = memmem::find(directive, b"-->").unwrap_or(0);
-        let Some((_, line)) = split_once(&directive[..end], b"cmd=") else {
+        let directive = &directive[..end];
+        let Some(at) = memmem::find(directive, COMMAND) else {
             continue;
         };
-        let Some((quote, line)) = line
+        let Some((quote, line)) = directive[at + COMMAND.len()..]
             .split_first()
             .filter(|(quote, _)| b"\"'".contains(quote))
         else {
@@ -144,11 +146,6 @@ fn keep_server_side(collector: &mut Collector<'_>, node: NodeId, text: &[u8]) ->
         script::keep_shell_text(collector, line, &edge)?;
     }
     Ok(())
-}
-
-fn split_once<'t>(text: &'t [u8], by: &[u8]) -> Option<(&'t [u8], &'t [u8])> {
-    let at = memmem::find(text, by)?;
-    Some((&text[..at], &text[at + by.len()..]))
 }
 
 /// Keeps what the absolute paths and patterns in a text lead to.

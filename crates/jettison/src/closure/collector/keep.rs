@@ -100,7 +100,7 @@ impl Collector<'_> {
         }
         tracing::debug!(
             "keeping {}: {} {}",
-            String::from_utf8_lossy(&self.tree().absolute(node)),
+            layer::display(&self.tree().path(node)),
             edge.evidence.name(),
             edge.detail
         );

@@ -176,9 +176,7 @@ impl Named for Perl {
     }
 
     fn find(&self, collector: &Collector<'_>, by: NodeId, text: &[u8]) -> Vec<Found> {
-        let first = text
-            .split_at_checked(FIRST)
-            .map_or(text, |(first, _)| first);
+        let first = &text[..text.len().min(FIRST)];
         let said = match template::may_be(collector.tree().name(by), first) {
             true => source::mentions(&template::code(text)),
             false => source::mentions(text),
