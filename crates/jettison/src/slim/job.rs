@@ -209,7 +209,7 @@ impl Job<'_> {
             }
             round += 1;
             for (path, repair) in missed {
-                tracing::info!("putting back {}", String::from_utf8_lossy(&path));
+                tracing::info!("putting back {}", layer::display(&path));
                 if repairs.insert(path) {
                     repaired.push(repair);
                 }

@@ -100,7 +100,7 @@ impl Collector<'_> {
         }
         tracing::debug!(
             "keeping {}: {} {}",
-            layer::display(&self.tree().path(node)),
+            layer::display(&self.tree().absolute(node)),
             edge.evidence.name(),
             edge.detail
         );
