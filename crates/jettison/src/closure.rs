@@ -51,17 +51,17 @@ mod text;
 mod traced;
 mod units;
 mod wanted;
+mod watched;
 
 use std::collections::{BTreeSet, HashSet};
 
+pub use graph::{Edge, Evidence, Graph};
 use image::{Config, FileSystem};
 use layer::{NodeId, Tree};
-use sandbox::Trace;
-
-pub use graph::{Edge, Evidence, Graph};
 pub use level::Level;
 pub(crate) use package::gone;
 pub(crate) use traced::{asks, taken_for_directories};
+pub use watched::{Run, Watched, Watching};
 
 use crate::loader;
 use crate::packages::{self, PackageDb};
@@ -77,8 +77,8 @@ pub struct Input<'a> {
     pub packages: &'a PackageDb,
     /// What the user adds.
     pub options: &'a Options,
-    /// What its programs were seen to ask for, if it was run.
-    pub trace: Option<&'a Trace>,
+    /// What its programs were seen to ask for, if it was run. Most of the search does not wait for it.
+    pub trace: Watched<'a>,
     /// Paths to put back because a proof found that they are needed.
     pub repairs: &'a BTreeSet<Vec<u8>>,
 }
@@ -149,6 +149,12 @@ pub enum Error {
     /// The package database cannot be read.
     #[error("cannot read the package database")]
     Packages(#[source] packages::Error),
+    /// The run whose trace was awaited has failed.
+    #[error("nothing was seen of the image while it ran")]
+    NotSeen,
+    /// There is no room for the stack of the parser of scripts.
+    #[error("cannot start a thread")]
+    Stack(#[source] std::io::Error),
 }
 
 /// What is needed, and what is needed but not there.
@@ -181,6 +187,10 @@ pub struct Missing {
 /// When there is no entry point, something the user named does not exist, or a
 /// file cannot be read.
 pub fn compute(input: &Input<'_>) -> Result<Closure, Error> {
+    crate::script::with_deep_stack(|| search(input)).map_err(Error::Stack)?
+}
+
+fn search(input: &Input<'_>) -> Result<Closure, Error> {
     let options = input.options;
     let mut collector = collector::Collector::new(input);
     language::prepare(&mut collector);
@@ -190,7 +200,7 @@ pub fn compute(input: &Input<'_>) -> Result<Closure, Error> {
     authored::add(&mut collector);
     collector.run()?;
     // Afterwards, since a chain of reasons says more than that a file was opened.
-    traced::add(&mut collector);
+    traced::add(&mut collector)?;
     collector.run()?;
     language::settle(&mut collector)?;
     if options.level != Level::Traced {

@@ -25,7 +25,10 @@ mod tokens;
 mod walk;
 mod word;
 
+use std::cell::Cell;
 use std::collections::BTreeSet;
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 pub use shebang::{Shebang, shebang};
 
@@ -120,19 +123,38 @@ pub fn analyze_with(
     let end = memchr::memchr(0, text).unwrap_or(text.len());
     let text = &text[..end.min(MAX_SCRIPT)];
     let (script, encoding) = Encoding::decode(text);
-    let scope = |script: &str| {
-        std::thread::scope(|scope| {
-            let builder = std::thread::Builder::new().stack_size(STACK);
-            let work = || walk::facts(script, dialect, environment, encoding);
-            // A panic of the parser is its bug, not that of the image's owner.
-            let handle = builder
-                .spawn_scoped(scope, work)
-                .map_err(|error| error.to_string());
-            let joined = handle?.join();
-            joined.unwrap_or_else(|_| Err("the parser failed".to_owned()))
-        })
+    let work = || {
+        // A panic of the parser is its bug, not that of the image's owner.
+        let facts = AssertUnwindSafe(|| walk::facts(&script, dialect, environment, encoding));
+        catch_unwind(facts).unwrap_or_else(|_| Err("the parser failed".to_owned()))
     };
-    scope(&script).unwrap_or_else(|error| tokens::facts(text, error))
+    let facts = match IS_DEEP.get() {
+        true => work(),
+        false => with_deep_stack(work).unwrap_or_else(|error| Err(error.to_string())),
+    };
+    facts.unwrap_or_else(|error| tokens::facts(text, error))
+}
+
+thread_local! {
+    /// Whether this thread's stack is large enough for the parser.
+    static IS_DEEP: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Does something on a stack that is large enough for the parser. Whoever has many scripts analyzed does all of that here:
+/// a stack for each costs more than most scripts.
+///
+/// # Errors
+/// When there is no room for it.
+pub fn with_deep_stack<T: Send>(work: impl FnOnce() -> T + Send) -> io::Result<T> {
+    let deep = || {
+        IS_DEEP.set(true);
+        work()
+    };
+    std::thread::scope(|scope| {
+        let builder = std::thread::Builder::new().stack_size(STACK);
+        let handle = builder.spawn_scoped(scope, deep)?;
+        Ok(handle.join().unwrap_or_else(|panic| resume_unwind(panic)))
+    })
 }
 
 /// How the bytes of a script became characters, which the parser wants.

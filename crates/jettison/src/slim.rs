@@ -23,9 +23,8 @@ use std::io;
 
 use image::{FileSystem, Image, Spool};
 use layer::{NodeId, display};
-use sandbox::Trace;
 
-use crate::closure::{self, Closure, Evidence};
+use crate::closure::{self, Closure, Evidence, Watched};
 use crate::packages::{self, PackageDb};
 
 /// Annotation of a slim image's manifest: the id of the image it was made from.
@@ -71,7 +70,7 @@ impl Error {
 #[derive(Debug, Clone, Copy)]
 pub struct Seen<'a> {
     /// What its programs asked for.
-    pub trace: Option<&'a Trace>,
+    pub trace: Watched<'a>,
     /// What the slim image was found to lack.
     pub repairs: &'a BTreeSet<Vec<u8>>,
 }
@@ -79,7 +78,7 @@ pub struct Seen<'a> {
 impl Seen<'_> {
     /// It was not run.
     pub const NOTHING: Seen<'static> = Seen {
-        trace: None,
+        trace: Watched::Never,
         repairs: &BTreeSet::new(),
     };
 }

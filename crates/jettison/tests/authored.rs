@@ -2,7 +2,7 @@
 
 mod kept;
 
-use jettison::closure::Options;
+use jettison::closure::{Options, Watched};
 use kept::{base, program};
 use testkit::elf;
 use testkit::tree::Builder;
@@ -18,7 +18,7 @@ fn kept_of(layers: &[(&str, Builder)], json: &str) -> String {
         &instructions,
         json,
         &Options::default(),
-        None,
+        Watched::Never,
     )
     .expect("the image can be slimmed")
 }

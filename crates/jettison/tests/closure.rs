@@ -3,13 +3,13 @@
 
 mod kept;
 
-use jettison::closure::{Error, Options};
+use jettison::closure::{Error, Options, Watched};
 use kept::{base, program};
 use testkit::elf;
 use testkit::tree::Builder;
 
 fn kept(image: &Builder, json: &str, options: &Options) -> Result<String, Error> {
-    kept::kept(vec![image.tar()], &[], json, options, None)
+    kept::kept(vec![image.tar()], &[], json, options, Watched::Never)
 }
 
 fn kept_by_default(image: &Builder, json: &str) -> String {

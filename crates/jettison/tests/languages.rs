@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use image::{Config, FileSystem};
-use jettison::closure::{self, Options};
+use jettison::closure::{self, Options, Watched};
 use jettison::packages::PackageDb;
 use testkit::elf;
 use testkit::tree::Builder;
@@ -100,7 +100,7 @@ fn kept_of_kind(image: &Builder, config: &str, part: &str, directories: bool) ->
         config: &config,
         packages: &packages,
         options: &options,
-        trace: None,
+        trace: Watched::Never,
         repairs: &repairs,
     };
     let closure = closure::compute(&input).expect("the image can be slimmed");

@@ -2,14 +2,20 @@
 
 mod kept;
 
-use jettison::closure::Options;
+use jettison::closure::{Options, Watched};
 use kept::{base, program};
 use testkit::elf;
 use testkit::tree::Builder;
 
 fn kept(image: &Builder, json: &str) -> String {
-    kept::kept(vec![image.tar()], &[], json, &Options::default(), None)
-        .expect("the image can be slimmed")
+    kept::kept(
+        vec![image.tar()],
+        &[],
+        json,
+        &Options::default(),
+        Watched::Never,
+    )
+    .expect("the image can be slimmed")
 }
 
 const STATUS: &str = "Package: coreutils\nEssential: yes\nStatus: install ok installed\n\

@@ -2,25 +2,32 @@
 
 mod kept;
 
-use jettison::closure::Options;
+use jettison::closure::{Error, Options, Run, Watched};
 use jettison::trace;
 use kept::{base, program};
+use sandbox::Trace;
 use testkit::elf;
 use testkit::tree::Builder;
 
 /// What is kept of an image whose server asked for the files of `accesses`: kind, outcome and path.
 fn kept(image: &Builder, accesses: &[(&str, &str, &str)]) -> String {
+    let trace = seen(accesses);
+    search(image, Watched::Seen(&trace)).expect("the image can be slimmed")
+}
+
+fn search(image: &Builder, trace: Watched<'_>) -> Result<String, Error> {
+    let json = r#"{"Cmd":["server"]}"#;
+    kept::kept(vec![image.tar()], &[], json, &Options::default(), trace)
+}
+
+fn seen(accesses: &[(&str, &str, &str)]) -> Trace {
     let mut text = "{\"jettisonTrace\":1,\"events\":1,\"complete\":true}\n".to_owned();
     for (kind, outcome, path) in accesses {
         text += &format!(
             "{{\"path\":\"{path}\",\"kind\":\"{kind}\",\"outcome\":\"{outcome}\",\"count\":1,\"by\":\"/usr/bin/server\"}}\n"
         );
     }
-    let trace = trace::read(text.as_bytes()).expect("the test's trace is valid");
-    let layers = vec![image.tar()];
-    let json = r#"{"Cmd":["server"]}"#;
-    kept::kept(layers, &[], json, &Options::default(), Some(&trace))
-        .expect("the image can be slimmed")
+    trace::read(text.as_bytes()).expect("the test's trace is valid")
 }
 
 fn image() -> Builder {
@@ -161,4 +168,29 @@ fn a_first_state_goes_where_the_run_made_its_own() {
     assert_eq!(run(&made("/data", 10)), whole);
     let both = [made("/data", 20), made("/var/lib/db/main", 2)].concat();
     assert_eq!(run(&both), whole);
+}
+
+#[test]
+fn a_run_is_waited_for() {
+    let accesses = [("execute", "found", "/usr/bin/tool")];
+    let (image, run) = (image(), Run::default());
+    let awaited = std::thread::scope(|scope| {
+        let watching = run.watch();
+        let search = scope.spawn(|| search(&image, Watched::Running(&run)));
+        watching.end(Some(seen(&accesses)));
+        search.join().expect("the search does not panic")
+    });
+    assert_eq!(
+        awaited.expect("the image can be slimmed"),
+        kept(&image, &accesses)
+    );
+    assert_eq!(run.into_trace(), Some(seen(&accesses)));
+}
+
+#[test]
+fn nobody_waits_for_a_run_that_failed() {
+    let run = Run::default();
+    drop(run.watch());
+    let found = search(&image(), Watched::Running(&run));
+    assert!(matches!(found, Err(Error::NotSeen)), "{found:?}");
 }

@@ -2,7 +2,7 @@
 
 mod kept;
 
-use jettison::closure::Options;
+use jettison::closure::{Options, Watched};
 use kept::{base, program};
 use testkit::elf;
 use testkit::tree::Builder;
@@ -13,8 +13,14 @@ const PASSWD: &str = "root:x:0:0:root:/root:/bin/sh\n\
     nobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n";
 
 fn kept(image: &Builder, json: &str) -> String {
-    kept::kept(vec![image.tar()], &[], json, &Options::default(), None)
-        .expect("the image can be slimmed")
+    kept::kept(
+        vec![image.tar()],
+        &[],
+        json,
+        &Options::default(),
+        Watched::Never,
+    )
+    .expect("the image can be slimmed")
 }
 
 /// A server, tools, and a user with a home.

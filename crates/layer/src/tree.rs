@@ -187,14 +187,19 @@ impl Tree {
 
     /// Returns the path relative to the root, without leading slash.
     pub fn path(&self, node: NodeId) -> Vec<u8> {
-        let mut parts = Vec::new();
-        let mut at = node;
-        while at != self.root() {
-            parts.push(self.name(at));
-            at = self.parent(at);
+        let above = || {
+            let next = |at: &NodeId| Some(self.parent(*at));
+            std::iter::successors(Some(node), next).take_while(|at| *at != self.root())
+        };
+        let length: usize = above().map(|at| self.name(at).len() + 1).sum();
+        let mut path = vec![b'/'; length.saturating_sub(1)];
+        let mut end = path.len();
+        for at in above() {
+            let name = self.name(at);
+            path[end - name.len()..end].copy_from_slice(name);
+            end = (end - name.len()).saturating_sub(1);
         }
-        parts.reverse();
-        parts.join(&b'/')
+        path
     }
 
     /// Returns the path from `/` on, as shown to users.

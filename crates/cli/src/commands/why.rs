@@ -39,7 +39,7 @@ pub(crate) fn run(args: &Args, session: &Session<'_>) -> anyhow::Result<Answer> 
     };
     let trace = args.keep.seen()?;
     let seen = Seen {
-        trace: trace.as_ref(),
+        trace: trace.as_ref().into(),
         ..Seen::NOTHING
     };
     let options = args.keep.options();

@@ -47,7 +47,7 @@ pub(crate) fn run(args: &Args, session: &Session<'_>) -> anyhow::Result<Answer> 
     let options = args.keep.options();
     let trace = args.keep.seen()?;
     let seen = Seen {
-        trace: trace.as_ref(),
+        trace: trace.as_ref().into(),
         ..Seen::NOTHING
     };
     let plan = jettison::slim::plan(&image, &files, &options, &seen)?;

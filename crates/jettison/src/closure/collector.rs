@@ -31,6 +31,20 @@ pub(super) struct Optional {
     pub(super) node: NodeId,
     pub(super) interpreter: NodeId,
     pub(super) edge: Edge,
+    /// The programs that it stands for, once it matters: it may have to wait for long.
+    pub(super) wrapped: OnceCell<Vec<NodeId>>,
+}
+
+impl Optional {
+    pub(super) fn new(node: NodeId, interpreter: NodeId, edge: Edge) -> Self {
+        let wrapped = OnceCell::new();
+        Self {
+            node,
+            interpreter,
+            edge,
+            wrapped,
+        }
+    }
 }
 
 /// A program that stays if it costs next to nothing.

@@ -95,11 +95,10 @@ pub(super) fn started_by_others(collector: &mut Collector<'_>, name: &[u8], call
             let companion = collector.companions.entry(found.node).or_default();
             companion.is_started = true;
         }
-        Script::Of(interpreter) => collector.optional.push(Optional {
-            node: found.node,
-            interpreter,
-            edge: caller.clone(),
-        }),
+        Script::Of(interpreter) => {
+            let script = Optional::new(found.node, interpreter, caller.clone());
+            collector.optional.push(script);
+        }
         Script::Broken => {}
     }
 }
@@ -117,15 +116,12 @@ pub(super) fn asked_for(collector: &mut Collector<'_>) {
             match collector.interpreter(program) {
                 Script::No => offer(collector, program, &[*node], None),
                 // Stays if its interpreter does.
-                Script::Of(interpreter) => collector.optional.push(Optional {
-                    node: *node,
-                    interpreter,
-                    edge: Edge::new(
-                        None,
-                        Evidence::Package,
-                        format!("{} was asked for", package.name),
-                    ),
-                }),
+                Script::Of(interpreter) => {
+                    let reason = format!("{} was asked for", package.name);
+                    let edge = Edge::new(None, Evidence::Package, reason);
+                    let script = Optional::new(*node, interpreter, edge);
+                    collector.optional.push(script);
+                }
                 Script::Broken => {}
             }
         }
@@ -167,6 +163,11 @@ pub(super) fn settle(collector: &mut Collector<'_>) -> Result<(), Error> {
             .iter()
             .map(|node| tree.inode(*node))
             .collect();
+        // Many may speak of one, and what it costs is the same for all.
+        let mut seen = HashSet::new();
+        collector
+            .optional
+            .retain(|script| seen.insert((script.node, script.interpreter, script.edge.evidence)));
         offer_interpreters(collector);
         let mut found: Vec<(NodeId, Edge)> = Vec::new();
         for script in std::mem::take(&mut collector.optional) {
@@ -180,9 +181,15 @@ pub(super) fn settle(collector: &mut Collector<'_>) -> Result<(), Error> {
                 collector.optional.push(script);
                 continue;
             }
-            let wrapped = super::script::wrapped(collector, script.node)?;
+            let wrapped = match script.wrapped.get() {
+                Some(wrapped) => wrapped,
+                None => {
+                    let wrapped = super::script::wrapped(collector, script.node)?;
+                    script.wrapped.get_or_init(|| wrapped)
+                }
+            };
             let mut added = cost(collector, script.node, &inodes)?;
-            for program in &wrapped {
+            for program in wrapped {
                 added += cost(collector, *program, &inodes)?;
             }
             let allowed = match wrapped.is_empty() {
@@ -190,9 +197,9 @@ pub(super) fn settle(collector: &mut Collector<'_>) -> Result<(), Error> {
                 false => allowance(collector, script.node)?,
             };
             if added <= allowed + own {
-                found.extend(wrapped.into_iter().map(|program| {
+                found.extend(wrapped.iter().map(|program| {
                     let edge = Edge::new(Some(script.node), Evidence::Spawn, "exec");
-                    (program, edge)
+                    (*program, edge)
                 }));
                 found.push((script.node, script.edge));
             } else {

@@ -3,7 +3,8 @@
 //! Each row of [`FACTS`] says by which imports or which library a fact is
 //! recognised, and what follows, with its source.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
+use std::sync::LazyLock;
 
 use layer::{NodeId, Tree};
 
@@ -366,10 +367,17 @@ pub(super) fn is_c_library(object: &Object) -> bool {
 
 /// Returns the row of [`FACTS`] that a string shows.
 pub(super) fn of_string(text: &[u8]) -> Option<usize> {
-    FACTS
-        .iter()
-        .position(|row| row.strings.iter().any(|shown| text == shown.as_bytes()))
+    STRINGS.get(text).copied()
 }
+
+/// The strings by which facts are known: every string of every program is looked up.
+static STRINGS: LazyLock<HashMap<&[u8], usize>> = LazyLock::new(|| {
+    let numbered = FACTS.iter().enumerate().rev(); // the first that has it counts
+    let strings = |row: &'static Row| row.strings.iter().map(|shown| shown.as_bytes());
+    numbered
+        .flat_map(|(at, row)| strings(row).map(move |shown| (shown, at)))
+        .collect()
+});
 
 /// Returns the files of the fact that a string of a source shows.
 pub(super) fn files_of_string(tree: &Tree, text: &[u8]) -> Vec<NodeId> {

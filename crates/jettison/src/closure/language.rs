@@ -17,6 +17,9 @@ pub(super) mod perl;
 pub(super) mod python;
 pub(super) mod ruby;
 
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
 use layer::NodeId;
 
 use self::named::Named;
@@ -124,13 +127,17 @@ const LANGUAGES: &[&dyn Language] = &[
 
 /// Returns which language a string of a program speaks of: the number to give to [`keep`].
 pub(super) fn of_variable(text: &[u8]) -> Option<usize> {
-    LANGUAGES.iter().position(|language| {
-        language
-            .variables()
-            .iter()
-            .any(|name| text == name.as_bytes())
-    })
+    VARIABLES.get(text).copied()
 }
+
+/// The variables by which languages are known: every string of every program is looked up.
+static VARIABLES: LazyLock<HashMap<&[u8], usize>> = LazyLock::new(|| {
+    let numbered = LANGUAGES.iter().enumerate().rev(); // the first that has it counts
+    let names = |language: &&dyn Language| language.variables().iter();
+    let all =
+        numbered.flat_map(|(at, language)| names(language).map(move |name| (name.as_bytes(), at)));
+    all.collect()
+});
 
 /// Returns whether a file is a module of some language, which others load.
 pub(super) fn is_module(collector: &Collector<'_>, node: NodeId) -> bool {

@@ -213,11 +213,8 @@ pub(super) fn keep_data(
             }
             // Another name of a script, or of a command of what a language installs as one: it stays if that does.
             Some(program) if program != *node => {
-                collector.optional.push(Optional {
-                    node: *node,
-                    interpreter: program,
-                    edge: edge.clone(),
-                });
+                let script = Optional::new(*node, program, edge.clone());
+                collector.optional.push(script);
             }
             _ => collector.keep(*node, edge.clone()),
         }

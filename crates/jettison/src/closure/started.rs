@@ -137,11 +137,9 @@ fn examine_rotations(collector: &mut Collector<'_>, node: NodeId, text: &[u8]) {
         let Some(program) = kept.or(first) else {
             continue;
         };
-        collector.optional.push(Optional {
-            node: rule,
-            interpreter: *program,
-            edge: Edge::new(Some(node), Evidence::Path, "include"),
-        });
+        let edge = Edge::new(Some(node), Evidence::Path, "include");
+        let script = Optional::new(rule, *program, edge);
+        collector.optional.push(script);
     }
 }
 

@@ -8,7 +8,7 @@
 use std::collections::HashSet;
 
 use layer::{NodeId, NodeKind};
-use sandbox::{AccessKind, Outcome, Trace};
+use sandbox::{AccessKind, Outcome};
 
 use super::collector::Collector;
 
@@ -22,9 +22,6 @@ const LOOKED_AT: usize = 16;
 /// Returns whether a directory, or one that it is in, holds a state which the run that was seen has made anew.
 pub(super) fn is_superseded(collector: &Collector<'_>, node: NodeId) -> bool {
     let tree = collector.tree();
-    let Some(trace) = collector.input.trace else {
-        return false;
-    };
     let above = std::iter::successors(Some(node), |node| Some(tree.parent(*node)));
     let mut directories = above
         .take_while(|node| tree.path(*node).starts_with(STATE))
@@ -32,14 +29,14 @@ pub(super) fn is_superseded(collector: &Collector<'_>, node: NodeId) -> bool {
     directories.any(|directory| {
         let known = collector.superseded.borrow().get(&directory).copied();
         known.unwrap_or_else(|| {
-            let answer = was_made_anew(collector, trace, directory);
+            let answer = was_made_anew(collector, directory);
             collector.superseded.borrow_mut().insert(directory, answer);
             answer
         })
     })
 }
 
-fn was_made_anew(collector: &Collector<'_>, trace: &Trace, directory: NodeId) -> bool {
+fn was_made_anew(collector: &Collector<'_>, directory: NodeId) -> bool {
     let tree = collector.tree();
     let top = tree.absolute(directory);
     let files = tree.walk(directory).skip(1);
@@ -54,6 +51,10 @@ fn was_made_anew(collector: &Collector<'_>, trace: &Trace, directory: NodeId) ->
         .collect();
     // A file at the top tells where the others would be.
     let Some(first) = names.iter().filter(|name| !name.contains(&b'/')).min() else {
+        return false;
+    };
+    // Asked last, since it may have to be waited for. Whose run failed gets no answer at all.
+    let Ok(Some(trace)) = collector.input.trace.trace() else {
         return false;
     };
     let used = || {

@@ -18,13 +18,14 @@ use sandbox::{AccessKind, Outcome, Trace};
 use super::collector::Collector;
 use super::directories::is_shared;
 use super::wanted::is_wanted;
-use super::{Edge, Evidence, Level};
+use super::watched::GivenUp;
+use super::{Edge, Error, Evidence, Level};
 
 /// A directory with fewer files says nothing about whether they were come across or looked for.
 const FEW: usize = 4;
 
 /// Keeps what a trace shows, and what is put back after a proof.
-pub(super) fn add(collector: &mut Collector<'_>) {
+pub(super) fn add(collector: &mut Collector<'_>) -> Result<(), Error> {
     let root = collector.tree().root();
     let all = collector.input.options.level != Level::Traced;
     for path in collector.input.repairs {
@@ -34,8 +35,9 @@ pub(super) fn add(collector: &mut Collector<'_>) {
             keep_alike(collector, node);
         }
     }
-    let Some(trace) = collector.input.trace else {
-        return;
+    let trace = collector.input.trace.trace();
+    let Some(trace) = trace.map_err(|GivenUp| Error::NotSeen)? else {
+        return Ok(());
     };
     let seen = Seen::in_image(collector, trace);
     for (node, uses) in &seen.files {
@@ -69,6 +71,7 @@ pub(super) fn add(collector: &mut Collector<'_>) {
             keep_listed(collector, *directory);
         }
     }
+    Ok(())
 }
 
 /// Whether a file that was opened could be the text of a program: then all that it names may be used. A

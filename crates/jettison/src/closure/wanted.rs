@@ -77,10 +77,11 @@ pub(super) fn is_compiled_source(path: &[u8]) -> bool {
     if path.ends_with(b".go") && above.any(|name| GUILE_CACHES.contains(&name)) {
         return false;
     }
-    let endings = [
-        ".c", ".cc", ".cpp", ".cxx", ".h", ".hh", ".hpp", ".go", ".rs", ".s", ".S", ".o", ".a",
-    ];
-    endings
-        .iter()
-        .any(|ending| path.ends_with(ending.as_bytes()))
+    let extension = path.rsplit(|b| *b == b'.').next().unwrap_or_default();
+    extension.len() < path.len() && COMPILED.contains(&extension)
 }
+
+/// The ends of their names: those that programmers write, and those that compilers make.
+const COMPILED: &[&[u8]] = &[
+    b"c", b"cc", b"cpp", b"cxx", b"h", b"hh", b"hpp", b"go", b"rs", b"s", b"S", b"o", b"a",
+];

@@ -205,7 +205,9 @@ impl Class {
         if let Some(language) = language(path) {
             return Self::Locale(language.to_vec());
         }
-        let rule = RULES.iter().find(|(pattern, _)| pattern.matches(path));
+        let rest = unprefixed(path);
+        let mut rules = RULES.iter();
+        let rule = rules.find(|(pattern, _)| pattern.matches(path, rest));
         rule.map_or(Self::Other, |(_, class)| class.clone())
     }
 
@@ -224,12 +226,12 @@ impl Class {
 }
 
 impl Pattern {
-    fn matches(&self, path: &[u8]) -> bool {
+    /// Holds it against a path, and `rest`, which is the path [`unprefixed`].
+    fn matches(&self, path: &[u8], rest: &[u8]) -> bool {
         match self {
             Below(directory) => below(path, directory).is_some(),
-            Prefixed(directory) => below(unprefixed(path), directory).is_some(),
+            Prefixed(directory) => below(rest, directory).is_some(),
             Ending(ending) => {
-                let rest = unprefixed(path);
                 let library = ["lib", "lib64", "lib32", "share"];
                 path.ends_with(ending.as_bytes())
                     && library
@@ -237,7 +239,6 @@ impl Pattern {
                         .any(|directory| below(rest, directory).is_some())
             }
             Within(name, ending) => {
-                let rest = unprefixed(path);
                 let mut above = rest.split(|&b| b == b'/').rev().skip(1);
                 rest.len() < path.len()
                     && path.ends_with(ending.as_bytes())
@@ -255,7 +256,9 @@ fn unprefixed(path: &[u8]) -> &[u8] {
 
 /// Returns what follows the directory and its slash.
 fn below<'p>(path: &'p [u8], directory: &str) -> Option<&'p [u8]> {
-    path.strip_prefix(directory.as_bytes())?.strip_prefix(b"/")
+    // Every file is held against every rule; one byte tells most of them apart.
+    let has_slash = path.get(directory.len()) == Some(&b'/');
+    (has_slash && path.starts_with(directory.as_bytes())).then(|| &path[directory.len() + 1..])
 }
 
 /// Debian policy 12.5 "Copyright information", and what upstreams call theirs.

@@ -1,7 +1,7 @@
 //! The whole of the main job: look, decide, write, prove, repair.
 //!
-//! The original is run and asked first, while its programs are watched; what they
-//! use joins what the search finds. The slim image is then asked the same, and
+//! The original is run and asked first, while its programs are watched and the search begins; what they
+//! use joins what that finds. The slim image is then asked the same, and
 //! watched too: what it misses is put back, and it is asked again.
 
 use std::cell::OnceCell;
@@ -15,7 +15,7 @@ use super::cache::{Remembered, Slot};
 use super::repair::{self, Missed, ROUNDS, Repair, Sides};
 use super::report::{self, Summary};
 use super::{Error, Plan, Seen, draft, jlink, plan, write};
-use crate::closure::Options;
+use crate::closure::{Options, Run, Watched};
 use crate::packages::PackageDb;
 use crate::verify::{self, Companion, Expected, Proof, Subject, Surroundings, Verdict};
 
@@ -82,6 +82,15 @@ pub enum JobError {
     /// Whoever wanted to see the plan failed.
     #[error(transparent)]
     Inspect(#[from] Box<dyn std::error::Error + Send + Sync>),
+}
+
+/// What is known once the original was run.
+struct Looked<'s, 'f> {
+    expected: Option<Expected<'s>>,
+    /// What was seen here and elsewhere.
+    trace: Option<Trace>,
+    /// What stays by that, if it was found out.
+    plan: Option<Plan<'f>>,
 }
 
 /// What came of it, and why: a remembered result has no plan.
@@ -157,8 +166,11 @@ impl Job<'_> {
         let proof = self
             .proof
             .map(|(plan, surroundings)| Proof::new(subject, plan, surroundings, true));
-        let mut expected = proof.as_ref().map(|proof| proof.ask(subject)).transpose()?;
-        let trace = self.seen(expected.as_ref());
+        let Looked {
+            mut expected,
+            trace,
+            plan: mut early,
+        } = self.look(subject, files, proof.as_ref(), remembered.is_none())?;
         let mut verdict = None;
         if let (Some(proof), Some(expected), Some((remembered, image))) =
             (&proof, &mut expected, remembered)
@@ -178,8 +190,7 @@ impl Job<'_> {
                 });
             }
         }
-        let changed = self.rebuild(subject, trace.as_ref())?;
-        let parts = match changed {
+        let parts = match self.rebuild(subject, trace.as_ref(), &mut early)? {
             Some(changed) => rebuilt.get_or_init(|| changed),
             None => files,
         };
@@ -188,11 +199,13 @@ impl Job<'_> {
         let mut round = 0;
         let (made, plan) = loop {
             let seen = Seen {
-                trace: trace.as_ref(),
+                trace: trace.as_ref().into(),
                 repairs: &repairs,
             };
-            self.context.progress.begin("searching", None);
-            let plan = plan(self.image, parts, self.options, &seen)?;
+            let plan = match early.take() {
+                Some(plan) => plan,
+                None => self.search(parts, &seen)?,
+            };
             let plan = plan.lighten(self.options, self.load.spool)?;
             self.context.progress.begin("writing", None);
             let (Some(proof), Some(expected)) = (&proof, &mut expected) else {
@@ -228,21 +241,75 @@ impl Job<'_> {
         })
     }
 
-    /// Makes Java run times anew, if that is wanted.
+    /// Runs the original and asks it. What does not depend on the answer is searched meanwhile, unless it
+    /// may turn out that nothing has to be.
+    fn look<'s, 'f>(
+        &self,
+        subject: Subject<'s>,
+        files: &'f FileSystem,
+        proof: Option<&Proof<'_>>,
+        search: bool,
+    ) -> Result<Looked<'s, 'f>, JobError> {
+        let Some(proof) = proof else {
+            return Ok(Looked {
+                expected: None,
+                trace: self.trace.cloned(),
+                plan: None,
+            });
+        };
+        let run = Run::default();
+        let (expected, plan) = std::thread::scope(|scope| {
+            let seen = Seen {
+                trace: Watched::Running(&run),
+                ..Seen::NOTHING
+            };
+            let watching = run.watch();
+            let early =
+                search.then(|| scope.spawn(move || plan(self.image, files, self.options, &seen)));
+            let expected = proof.ask(subject)?;
+            watching.end(self.seen(&expected));
+            let Some(early) = early else {
+                return Ok::<_, JobError>((expected, None));
+            };
+            self.context.progress.begin("searching", None);
+            match early.join() {
+                Ok(plan) => Ok((expected, Some(plan?))),
+                Err(panic) => std::panic::resume_unwind(panic),
+            }
+        })?;
+        Ok(Looked {
+            expected: Some(expected),
+            trace: run.into_trace(),
+            plan,
+        })
+    }
+
+    fn search<'f>(&self, files: &'f FileSystem, seen: &Seen<'_>) -> Result<Plan<'f>, JobError> {
+        self.context.progress.begin("searching", None);
+        Ok(plan(self.image, files, self.options, seen)?)
+    }
+
+    /// Makes Java run times anew, if that is wanted. A plan that was made for the original is of no use then.
     fn rebuild(
         &self,
         subject: Subject<'_>,
         trace: Option<&Trace>,
+        early: &mut Option<Plan<'_>>,
     ) -> Result<Option<FileSystem>, JobError> {
         let Some((_, surroundings)) = self.proof.filter(|_| self.jlink) else {
             return Ok(None);
         };
-        self.context.progress.begin("linking Java", None);
-        let seen = Seen {
-            trace,
-            ..Seen::NOTHING
+        let plan = match early.take() {
+            Some(plan) => plan,
+            None => {
+                let seen = Seen {
+                    trace: trace.into(),
+                    ..Seen::NOTHING
+                };
+                self.search(subject.files, &seen)?
+            }
         };
-        let plan = plan(self.image, subject.files, self.options, &seen)?;
+        self.context.progress.begin("linking Java", None);
         let made = jlink::rebuild(subject, &plan, surroundings, self.load.spool)?;
         Ok(Some(made))
     }
@@ -295,9 +362,8 @@ impl Job<'_> {
     }
 
     /// Puts together what was seen here and elsewhere.
-    fn seen(&self, expected: Option<&Expected<'_>>) -> Option<Trace> {
-        let here = expected.and_then(|expected| expected.trace.clone());
-        match (self.trace.cloned(), here) {
+    fn seen(&self, expected: &Expected<'_>) -> Option<Trace> {
+        match (self.trace.cloned(), expected.trace.clone()) {
             (Some(mut elsewhere), Some(here)) => {
                 elsewhere.merge(here);
                 Some(elsewhere)

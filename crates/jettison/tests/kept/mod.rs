@@ -6,10 +6,9 @@ pub(crate) mod installed;
 use std::collections::BTreeSet;
 
 use image::{Config, FileSystem};
-use jettison::closure::{self, Error, Options};
+use jettison::closure::{self, Error, Options, Watched};
 use jettison::packages::PackageDb;
 use layer::NodeId;
-use sandbox::Trace;
 use testkit::elf;
 use testkit::tree::{Builder, merge};
 
@@ -61,7 +60,7 @@ pub(crate) fn kept(
     instructions: &[&str],
     json: &str,
     options: &Options,
-    trace: Option<&Trace>,
+    trace: Watched<'_>,
 ) -> Result<String, Error> {
     let built = merge(layers);
     let files = FileSystem {

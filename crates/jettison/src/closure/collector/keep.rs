@@ -86,11 +86,7 @@ impl Collector<'_> {
                     if edge.evidence == Evidence::Path && !self.graph.keeps(interpreter) => {}
                 Script::Broken if edge.evidence == Evidence::Path => {}
                 Script::Of(interpreter) => {
-                    self.optional.push(Optional {
-                        node,
-                        interpreter,
-                        edge,
-                    });
+                    self.optional.push(Optional::new(node, interpreter, edge));
                     return;
                 }
                 Script::Broken => return,

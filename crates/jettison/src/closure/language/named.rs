@@ -130,10 +130,10 @@ pub(super) fn decides(
     node: NodeId,
     edge: &Edge,
 ) -> bool {
-    language.is_module(&collector.tree().path(node))
-        && collector.tree().content(node).is_some()
+    collector.tree().content(node).is_some()
         && !language.state(collector).reached.contains_key(&node)
         && !matches!(edge.evidence, Evidence::Symlink | Evidence::Traced)
+        && language.is_module(&collector.tree().path(node))
 }
 
 /// Looks at a kept file, if it is source. Returns whether it is a module.

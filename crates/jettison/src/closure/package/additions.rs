@@ -81,13 +81,17 @@ pub(super) fn keep_additions(collector: &mut Collector<'_>, id: PackageId, from:
 /// finds the dictionary that was compiled when it was installed, or that was chosen (update-alternatives(1)).
 pub(super) fn keep_generated(collector: &mut Collector<'_>, id: PackageId, from: NodeId) {
     let (packages, tree) = (collector.input.packages, collector.tree());
-    let above = packages.files(id).iter();
-    let directories: BTreeSet<NodeId> = above
-        .flat_map(|node| ancestors(tree, *node))
-        .filter(|it| packages.owners_of_directory(*it).contains(&id))
-        .filter(|it| tree.path(*it).starts_with(b"usr/") && !is_shared(tree, *it))
-        .collect();
-    for node in directories.into_iter().flat_map(|it| tree.children(it)) {
+    let mut above = BTreeSet::new();
+    for node in packages.files(id) {
+        // Those above a directory that was seen were seen with it.
+        ancestors(tree, *node).find(|it| !above.insert(*it));
+    }
+    let directories = above.into_iter().filter(|it| {
+        packages.owners_of_directory(*it).contains(&id)
+            && tree.path(*it).starts_with(b"usr/")
+            && !is_shared(tree, *it)
+    });
+    for node in directories.flat_map(|it| tree.children(it)) {
         let is_link = tree.link_target(node).is_some();
         let is_small = tree.content(node).is_some() && tree.size(node) <= companion::LIMIT;
         let is_made = packages.owner(node).is_none() && collector.units.of(node).is_none();
