@@ -6,85 +6,24 @@
 //! name, wherever they are quoted; and others on a line that calls what starts programs.
 //! An application that has its commands in a file of settings names them there as values.
 
+mod partners;
+mod source;
+
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use layer::NodeId;
 
+pub(super) use self::partners::Partners;
+use self::source::{
+    Backtick, code, is_command, is_list_of_words, is_source, literals, starts_programs,
+};
 use super::collector::{Collector, Script};
 use super::directories::is_shared;
 use super::{Edge, Error, Evidence, companion, manifests};
-use crate::packages::{PackageDb, PackageId};
 
 /// Larger files are data, or bundles in which words mean nothing.
 const LARGEST: u64 = 4 << 20;
-
-/// Parts of names of functions that start programs: of Python's os and subprocess, Node's child_process and zx
-/// (`` $`…` ``), Ruby's Kernel and Open3, Perl, PHP and Symfony's Process, Java's ProcessBuilder and Runtime, Lua, Erlang's
-/// `os:cmd`, R.
-const STARTS: &[&str] = &[
-    "exec",
-    "spawn",
-    "system",
-    "popen",
-    "Popen",
-    "subprocess",
-    "Open3",
-    "open3",
-    "shell",
-    "backtick",
-    "%x",
-    "qx",
-    "ProcessBuilder",
-    "new Process(",
-    "fromShellCommandline",
-    "proc_open",
-    "passthru",
-    "os:cmd",
-    "run(",
-    "check_output(",
-    "check_call(",
-    "call(",
-    "$`",
-];
-
-/// Endings of files that are source of languages which are interpreted.
-const SOURCE: &[&str] = &[
-    ".py", ".js", ".mjs", ".cjs", ".ts", ".rb", ".pl", ".pm", ".php", ".lua", ".r", ".R", ".tcl",
-    ".erl", ".exs", ".ru", ".rake", ".groovy",
-];
-
-/// What a comment begins with that fills a line, in any of these languages.
-const COMMENTS: &[&str] = &["//", "/*", "* ", "# ", "-- "];
-
-/// What a language has between backticks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Backtick {
-    /// Nothing; prose in comments does.
-    Nothing,
-    /// A string.
-    Quotes,
-    /// A line for a shell.
-    Runs,
-}
-
-impl Backtick {
-    /// That of a source, by its ending, or else its `#!` line.
-    fn of(name: &[u8], first: &[u8]) -> Self {
-        let ending = name.rsplit(|b| *b == b'.').next().unwrap_or_default();
-        let line = first.split(|b| *b == b'\n').next().unwrap_or_default();
-        let is_run_by = |program: &str| {
-            line.starts_with(b"#!") && memchr::memmem::find(line, program.as_bytes()).is_some()
-        };
-        match ending {
-            b"js" | b"mjs" | b"cjs" | b"ts" => Self::Quotes,
-            b"rb" | b"ru" | b"rake" | b"pl" | b"pm" | b"php" => Self::Runs,
-            _ if is_run_by("node") => Self::Quotes,
-            _ if is_run_by("python") || !line.starts_with(b"#!") => Self::Nothing,
-            _ => Self::Runs,
-        }
-    }
-}
 
 /// Endings of files of settings and data.
 const SETTINGS: &[&str] = &[
@@ -102,9 +41,6 @@ const SETTINGS: &[&str] = &[
 
 /// Larger ones are data, in which every word comes up.
 const LARGEST_SETTING: u64 = 256 << 10;
-
-/// As many words on lines of their own are a table.
-const MANY_WORDS: usize = 200;
 
 /// Fewer letters begin too much.
 const SHORTEST_BEGIN: usize = 4;
@@ -148,65 +84,6 @@ pub(super) fn examine(
         }
     }
     Ok(())
-}
-
-/// Returns whether a source is a table: nearly all of its lines are one word in quotes, and there are many.
-fn is_list_of_words(text: &[u8]) -> bool {
-    let is_word = |line: &[u8]| {
-        let word = line.strip_suffix(b",").unwrap_or(line);
-        let inside = [b'"', b'\''].iter().find_map(|quote| {
-            let inside = word.strip_prefix(&[*quote])?.strip_suffix(&[*quote])?;
-            (!inside.contains(quote)).then_some(inside)
-        });
-        inside.is_some_and(|inside| !inside.contains(&b' '))
-    };
-    let lines = text.split(|b| *b == b'\n').map(<[u8]>::trim_ascii);
-    let (mut all, mut words) = (0, 0);
-    for line in lines.filter(|line| !line.is_empty()) {
-        all += 1;
-        words += usize::from(is_word(line));
-    }
-    words >= MANY_WORDS && words * 10 >= all * 9
-}
-
-/// Returns whether a line of code calls what starts programs.
-fn starts_programs(line: &[u8], backtick: Backtick) -> bool {
-    let mut starts = STARTS.iter();
-    backtick == Backtick::Runs && line.contains(&b'`')
-        || starts.any(|part| memchr::memmem::find(line, part.as_bytes()).is_some())
-}
-
-/// Packages whose programs the sources of one may name.
-#[derive(Debug)]
-pub(super) struct Partners {
-    /// Asked for by somebody, and used by it as its packager says.
-    used: Vec<PackageId>,
-    /// What it depends on.
-    needed: Vec<PackageId>,
-    /// What it suggests and was not made from the same source.
-    suggested: Vec<PackageId>,
-}
-
-impl Partners {
-    fn of(
-        packages: &PackageDb,
-        id: PackageId,
-        asked: &BTreeSet<PackageId>,
-        base: &BTreeSet<PackageId>,
-    ) -> Self {
-        let is_strange = |other: &PackageId| !packages.are_siblings(id, *other);
-        let used = asked.iter().copied();
-        let used = used.filter(|other| packages.uses(id, *other) && is_strange(other));
-        let needed = packages.dependencies(id).iter().copied();
-        let needed = needed.filter(|other| !base.contains(other) && *other != id);
-        let suggests = packages.package(id).suggests.iter();
-        let suggested = suggests.flat_map(|name| packages.named(name)).copied();
-        Self {
-            used: used.collect(),
-            needed: needed.collect(),
-            suggested: suggested.filter(is_strange).collect(),
-        }
-    }
 }
 
 /// Keeps the programs that a source of a package names, if its package depends on theirs, or if somebody installed them by
@@ -300,23 +177,6 @@ fn keep_line(collector: &mut Collector<'_>, node: NodeId, line: &[u8]) {
     }
 }
 
-fn is_source(name: &[u8], first: &[u8]) -> bool {
-    let mut endings = SOURCE.iter();
-    endings.any(|ending| name.ends_with(ending.as_bytes())) || first.starts_with(b"#!")
-}
-
-/// Returns the lines of a source that are no comments, and none of a bundle, in which words mean nothing.
-fn code(text: &[u8]) -> impl Iterator<Item = &[u8]> {
-    let lines = text.split(|b| *b == b'\n');
-    lines.filter(|line| line.len() < 4096 && !is_comment(line))
-}
-
-fn is_comment(line: &[u8]) -> bool {
-    let line = line.trim_ascii_start();
-    let mut comments = COMMENTS.iter();
-    comments.any(|begin| line.starts_with(begin.as_bytes()))
-}
-
 /// Returns whether a name is that of a program that is no script. What those start in their turn is known at once.
 fn is_compiled(collector: &Collector<'_>, name: &[u8]) -> bool {
     let found = collector.find_command(name);
@@ -406,116 +266,9 @@ fn keep(collector: &mut Collector<'_>, node: NodeId, word: &[u8], evidence: Evid
     collector.keep_command(word, &edge);
 }
 
-fn is_command(word: &[u8]) -> bool {
-    let begins = |b: &u8| b.is_ascii_lowercase() || b.is_ascii_digit();
-    word.len() > 1
-        && word.first().is_some_and(begins)
-        && word.iter().any(u8::is_ascii_alphabetic)
-        && word
-            .iter()
-            .all(|b| b.is_ascii_alphanumeric() || b"._+-".contains(b))
-}
-
-/// Returns what stands between quotes on a line, and where backticks run something between the brackets of `qx(…)`
-/// (perlop, "Quote-Like Operators") and `%x(…)` (Ruby documentation, "Literals").
-fn literals(line: &[u8], backtick: Backtick) -> impl Iterator<Item = &[u8]> {
-    let mut rest = line;
-    std::iter::from_fn(move || {
-        let quote = |at: usize| (at + 1, rest[at]);
-        let (start, close) = match backtick {
-            Backtick::Nothing => memchr::memchr2(b'"', b'\'', rest).map(quote),
-            Backtick::Quotes => memchr::memchr3(b'"', b'\'', b'`', rest).map(quote),
-            Backtick::Runs => (0..rest.len()).find_map(|at| opening(&rest[at..], at)),
-        }?;
-        let inner = &rest[start..];
-        let end = inner.iter().position(|b| *b == close)?;
-        rest = &inner[end + 1..];
-        Some(&inner[..end])
-    })
-}
-
-/// Returns where the literal begins that a text opens, and what closes it, where backticks run something.
-fn opening(text: &[u8], at: usize) -> Option<(usize, u8)> {
-    let close = |open: u8| match open {
-        b'(' => b')',
-        b'[' => b']',
-        b'{' => b'}',
-        b'<' => b'>',
-        same => same,
-    };
-    match text {
-        [quote @ (b'"' | b'\'' | b'`'), ..] => Some((at + 1, *quote)),
-        [
-            b'q' | b'%',
-            b'x',
-            open @ (b'(' | b'[' | b'{' | b'<' | b'/' | b'|'),
-            ..,
-        ] => Some((at + 3, close(*open))),
-        _ => None,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn literals_stand_between_quotes() {
-        let found: Vec<&[u8]> =
-            literals(br#"run(["git", 'status'], `a b`, "open)"#, Backtick::Quotes).collect();
-        assert_eq!(found, [&b"git"[..], b"status", b"a b"]);
-        let found: Vec<&[u8]> =
-            literals(b"my $me = qx(id -un); %x{date}", Backtick::Runs).collect();
-        assert_eq!(found, [&b"id -un"[..], b"date"]);
-        let found: Vec<&[u8]> = literals(b"see `git`, 'a'", Backtick::Nothing).collect();
-        assert_eq!(found, [b"a"]);
-    }
-
-    #[test]
-    fn languages_differ_in_what_backticks_mean() {
-        for (name, first, want) in [
-            ("a.js", "", Backtick::Quotes),
-            ("a.rb", "#!/usr/bin/env ruby\n", Backtick::Runs),
-            ("a.py", "", Backtick::Nothing),
-            ("run", "#!/usr/bin/env node\n", Backtick::Quotes),
-            ("run", "#!/usr/bin/python3\n", Backtick::Nothing),
-            ("run", "#!/bin/sh\n", Backtick::Runs),
-        ] {
-            assert_eq!(
-                Backtick::of(name.as_bytes(), first.as_bytes()),
-                want,
-                "{name}"
-            );
-        }
-    }
-
-    #[test]
-    fn comments_fill_their_line() {
-        for (line, want) in [
-            ("  // `git`", true),
-            (" * `npm install`", true),
-            ("# git", true),
-            ("#git = 'git'", false),
-            ("x = '# git'", false),
-        ] {
-            assert_eq!(is_comment(line.as_bytes()), want, "{line}");
-        }
-    }
-
-    #[test]
-    fn commands_are_lower_case_words() {
-        for (word, want) in [
-            ("git", true),
-            ("x86_64-linux-gnu-gcc", true),
-            ("g++", true),
-            ("a", false),
-            ("Error", false),
-            ("-v", false),
-            ("a/b", false),
-        ] {
-            assert_eq!(is_command(word.as_bytes()), want, "{word}");
-        }
-    }
 
     #[test]
     fn settings_name_programs_as_values() {
