@@ -234,6 +234,18 @@ fn a_database_is_named_without_the_endings_of_its_files() {
         kept_of(&[installed(layer, &[ESSENTIAL], &[])], CONFIG),
         "/usr/bin/app entrypoint\n/var/lib/crack/dict.pwd path\n/var/lib/crack/dict.pwi path\n"
     );
+    // Debian has them elsewhere, by links of the old names, and so may the directory be.
+    let linked = base()
+        .executable("usr/bin/app", program().data(names).build())
+        .symlink("var/lib/crack", "words")
+        .symlink("var/lib/words/dict.pwd", "/var/cache/crack/packed.pwd")
+        .symlink("var/lib/words/dict.hwm", "nowhere")
+        .file("var/cache/crack/packed.pwd", "x");
+    assert_eq!(
+        kept_of(&[installed(linked, &[ESSENTIAL], &[])], CONFIG),
+        "/usr/bin/app entrypoint\n/var/cache/crack/packed.pwd symlink\n/var/lib/crack symlink\n\
+         /var/lib/words/dict.pwd path\n"
+    );
 }
 
 #[test]

@@ -173,10 +173,14 @@ fn keep_by_stem(collector: &mut Collector<'_>, base: NodeId, path: &[u8], caller
     let Ok(found) = tree.resolve_at(base, directory, Lookup::STAT) else {
         return;
     };
+    let leads_to_file = |node: NodeId| {
+        let found = tree.resolve_at(found.node, tree.name(node), Lookup::STAT);
+        found.is_ok_and(|found| tree.content(found.node).is_some())
+    };
     let is_part = |node: &NodeId| {
         let ending = tree.name(*node).strip_prefix(stem);
         ending.is_some_and(|ending| ending.starts_with(b".") && !ending.starts_with(b".so"))
-            && tree.content(*node).is_some()
+            && leads_to_file(*node)
             && !super::package::is_program_in_path(collector, *node)
             && is_wanted(tree, *node)
     };
@@ -185,6 +189,9 @@ fn keep_by_stem(collector: &mut Collector<'_>, base: NodeId, path: &[u8], caller
         .into_iter()
         .filter(is_part)
         .collect();
+    if !parts.is_empty() {
+        collector.keep_links(&found.links, caller.from, &caller.detail);
+    }
     for part in parts {
         collector.keep(part, caller.clone());
     }
