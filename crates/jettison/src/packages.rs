@@ -184,6 +184,8 @@ struct Record {
     row: i64,
     /// Checksums of the files of a dpkg package.
     sums: Option<NodeId>,
+    /// The list of those files, where there is one beside it.
+    list: Option<NodeId>,
 }
 
 /// The installed packages of an image, and which files are theirs.

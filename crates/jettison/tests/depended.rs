@@ -292,3 +292,30 @@ fn a_word_in_a_script_of_a_package_says_little() {
     // In one that somebody wrote for this image, it may be what is run.
     assert_eq!(kept("", &[]), both);
 }
+
+#[test]
+fn the_list_of_packages_stays_for_what_asks_it_and_says_nothing_itself() {
+    let status = "Package: app\nStatus: install ok installed\nArchitecture: all\nVersion: 1\n\
+                  Description: has /usr/share/words for /usr/bin/tool\n";
+    let layer = |script: &str| {
+        base()
+            .executable("usr/bin/app", script)
+            .executable("usr/bin/tool", program().build())
+            .executable(
+                "usr/bin/query",
+                program().data(b"\0/var/lib/dpkg\0").build(),
+            )
+            .file("usr/share/words", "x")
+            .file("var/lib/dpkg/status", status)
+            .file("var/lib/dpkg/info/app.list", "/usr/bin/app\n")
+    };
+    let kept = |script: &str| kept_of(&[layer(script)], CONFIG);
+    assert_eq!(
+        kept("#!/bin/sh\nexit\n"),
+        "/bin/sh interpreter\n/usr/bin/app entrypoint\n"
+    );
+    assert_eq!(
+        kept("#!/bin/sh\nquery app\n"),
+        "/bin/sh interpreter\n/usr/bin/app entrypoint\n/usr/bin/query script-command\n/var/lib/dpkg/status path\n"
+    );
+}

@@ -212,6 +212,7 @@ fn debian() -> (Tree, Contents) {
             "00000000000000000000000000000002  lib/x86_64-linux-gnu/libc.so.6\n\
              00000000000000000000000000000003  usr/share/doc/libc6/copyright\n",
         )
+        .file("var/lib/dpkg/info/format", "1\n")
         .file(
             "var/lib/dpkg/info/mawk.list",
             "/.\n/usr\n/usr/bin\n/usr/bin/mawk\n",
@@ -307,6 +308,53 @@ fn a_directory_is_private_to_the_packages_that_ship_it() {
         let got = db.is_private_to(node(&image.0, path), &set(packages));
         assert_eq!(got, want, "{path} {packages:?}");
     }
+}
+
+#[test]
+fn the_status_of_dpkg_stays_one_file_where_it_is_asked() {
+    let image = debian();
+    let (tree, contents) = &image;
+    let db = read(&image);
+    let kept: BTreeSet<NodeId> = ["", "usr/bin/app", "usr/bin/dash", "var/lib/dpkg/status"]
+        .iter()
+        .map(|path| node(tree, path))
+        .collect();
+    let result = remains(tree, contents, &db, |node| kept.contains(&node), |_| false).unwrap();
+    let want = "\
+=== var/lib/dpkg/info/app.list 0644
+/.
+/bin/app
+=== var/lib/dpkg/info/dash.list 0644
+/.
+/bin/dash
+=== var/lib/dpkg/info/dash.md5sums 0644
+00000000000000000000000000000001  bin/dash
+=== var/lib/dpkg/info/format 0644
+1
+=== var/lib/dpkg/status 0644
+Package: dash
+Essential: yes
+Status: install ok installed
+Architecture: amd64
+Version: 0.5.12-2
+Pre-Depends: libc6 (>= 2.36)
+Depends: debianutils (>= 5.6-0.1), dpkg (>= 1.19.1)
+
+Package: app
+Status: hold ok installed
+Architecture: all
+Version: 1
+Depends: gawk | awk, nothing-installed | mail-transport-agent,
+ dash
+Conffiles:
+ /etc/app.conf 0123456789abcdef0123456789abcdef
+Description: the app
+ .
+ is long
+
+";
+    assert_eq!(dump(&result), want);
+    assert!(result.replaced.contains(&node(tree, "var/lib/dpkg/status")));
 }
 
 #[test]

@@ -12,6 +12,7 @@ use super::{Closure, Edge, Error, Evidence, Graph, Input, Missing};
 use crate::closure::facts::Fact;
 use crate::loader::{Environment, Loader, Process};
 use crate::packages::PackageId;
+use crate::packages::classes::Class;
 use crate::script::Dialect;
 
 /// What a file needs if it is a script.
@@ -372,6 +373,11 @@ impl<'a> Collector<'a> {
                 let first = self.read(node, 256)?;
                 if first.starts_with(b"\x7fELF") {
                     return super::program::examine(self, node);
+                }
+                // What is installed, a package manager reads; it speaks of everything.
+                let is_script = first.starts_with(b"#!");
+                if !is_script && Class::of(&tree.path(node)) == Class::PackageDatabase {
+                    return Ok(());
                 }
                 if self.is_unpackaged(node) && !first.contains(&0) {
                     if super::manifests::is_recipe(tree.name(node)) {

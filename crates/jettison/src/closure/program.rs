@@ -19,6 +19,7 @@ use super::directories::is_shared;
 use super::{Edge, Error, Evidence, facts, gconv, language, mentioned};
 use crate::elf::Object;
 use crate::loader::{Closure, EdgeKind, Process};
+use crate::packages::Format;
 
 /// Shortest name of a program that is no word of a language by chance.
 const LONG_NAME: usize = 8;
@@ -164,6 +165,20 @@ fn keep_put_together(collector: &mut Collector<'_>, node: NodeId, said: &Sayings
     }
 }
 
+/// Keeps the list of installed packages for what names the directory that it is in: entry points ask `dpkg-query` for the
+/// version of their server, and which of its settings were changed. What the list says is made true of what remains.
+fn keep_databases(collector: &mut Collector<'_>, node: NodeId, said: &Sayings) {
+    let tree = collector.tree();
+    for database in collector.input.packages.databases() {
+        let directory = tree.absolute(tree.parent(database.node));
+        let is_named = said.paths.contains(&directory);
+        if database.format == Format::Dpkg && is_named {
+            let edge = Edge::new(Some(node), Evidence::Path, directory);
+            collector.keep(database.node, edge);
+        }
+    }
+}
+
 /// Acts on what an object says.
 fn follow(
     collector: &mut Collector<'_>,
@@ -186,6 +201,9 @@ fn follow(
         mentioned::keep_mentioned(collector, root, path, &edge);
     }
     keep_put_together(collector, node, said);
+    if collector.is_kept_for_certain(node) {
+        keep_databases(collector, node, said);
+    }
     // A string is weak evidence: too weak for what merely came along. An interpreter starts what its scripts
     // say; its own words are those of a language.
     let is_interpreter = said.is_interpreter();

@@ -13,6 +13,10 @@ const INFO_DIRECTORY: &[u8] = b"var/lib/dpkg/info";
 const STATES: &[u8] = b"var/lib/apt/extended_states";
 const DIVERSIONS: &[u8] = b"var/lib/dpkg/diversions";
 
+/// What dpkg calls the format of its info database: with 1, lists of `Multi-Arch: same` packages have the architecture in
+/// their names. The path is from the directory of the status on.
+pub(super) const FORMAT: &[u8] = b"/info/format";
+
 /// The ending of the files that list checksums and paths.
 pub(super) const SUMS: &[u8] = b".md5sums";
 
@@ -51,7 +55,6 @@ fn read_status(reading: &mut Reading<'_>) -> Result<(), Error> {
         package.database = database;
         let name = package.name.clone();
         package.manual = automatic.as_ref().is_some_and(|all| !all.contains(&name));
-        let mut listed = None;
         if let Some(info) = info {
             // dpkg qualifies the names of packages that are `Multi-Arch: same`.
             let qualified = format!("{name}:{}", package.architecture);
@@ -60,9 +63,10 @@ fn read_status(reading: &mut Reading<'_>) -> Result<(), Error> {
                     .iter()
                     .find_map(|stem| reading.tree.child(info, &[stem, ending].concat()))
             };
-            listed = find(b".list");
+            package.record.list = find(b".list");
             package.record.sums = find(SUMS);
         }
+        let listed = package.record.list;
         let id = reading.add_package(package, stanza);
         let list = listed.map(|node| reading.read_node(node)).transpose()?;
         let list = list.unwrap_or_default();
@@ -146,6 +150,21 @@ pub(super) fn checksums(list: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
         let path = path.trim_ascii_start();
         (!path.is_empty()).then_some((line, path))
     })
+}
+
+/// What dpkg has beside the list of what is installed: what was, and what could be (dpkg(1), "FILES").
+const OTHER_LISTS: &[&[u8]] = &[b"status-old", b"available", b"available-old"];
+
+/// Returns the files of a database that say what is installed, or is of one package.
+pub(super) fn tells<'t>(tree: &'t Tree, status: NodeId) -> impl Iterator<Item = NodeId> + 't {
+    let directory = tree.parent(status);
+    let lists = OTHER_LISTS.iter();
+    let lists = lists.filter_map(move |name| tree.child(directory, name));
+    let parts = [&b"info"[..], b"updates"].into_iter();
+    let parts = parts.filter_map(move |name| tree.child(directory, name));
+    let parts = parts.flat_map(|part| tree.walk(part));
+    let all = std::iter::once(status).chain(lists).chain(parts);
+    all.filter(|node| !tree.is_directory(*node))
 }
 
 fn directory(tree: &Tree, path: &[u8]) -> Option<NodeId> {

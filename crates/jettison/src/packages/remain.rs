@@ -7,7 +7,9 @@
 //!
 //! - dpkg: one stanza a package in `var/lib/dpkg/status.d`, and beside it the
 //!   checksums of the files that remain: the layout of distroless images, which
-//!   scanners know, and which says that this is no complete system.
+//!   scanners know, and which says that this is no complete system. Where
+//!   `var/lib/dpkg/status` itself is needed, because a program asks dpkg's tools for a
+//!   package, that file with the same stanzas, and lists of the files that remain.
 //! - apk: the same file with fewer records, and records with fewer files.
 //! - rpm: the same SQLite file without the rows of packages that are gone. A header
 //!   that remains is unchanged and lists all files of its package, since it is signed.
@@ -88,8 +90,12 @@ pub fn remains(
         let parent = tree.parent(database.node);
         match database.format {
             Format::Dpkg => {
-                replaced.extend(files_below(tree, parent));
-                kept.write_stanzas(&of_database, &same)?;
+                replaced.extend(dpkg::tells(tree, database.node));
+                if keep(database.node) {
+                    kept.write_status(database.node, &of_database, &keep, &same)?;
+                } else {
+                    kept.write_stanzas(&of_database, &same)?;
+                }
             }
             Format::DpkgSplit => {
                 replaced.extend(files_below(tree, database.node));
@@ -152,24 +158,80 @@ impl Kept<'_> {
                 continue;
             }
             let path = [dpkg::STATUS_DIRECTORY, b"/", name.as_bytes()].concat();
-            if let Some(sums) = package.record.sums {
-                let list = read_node(self.tree, self.contents, sums)?;
+            if let Some(sums) = self.remaining_sums(id, same)? {
+                self.files.insert([&path, dpkg::SUMS].concat(), sums);
+            }
+            self.files.insert(path, self.stanza(id));
+        }
+        Ok(())
+    }
+
+    /// Writes all stanzas into one file, and beside it what dpkg(1) knows of the files of each package.
+    fn write_status(
+        &mut self,
+        status: NodeId,
+        packages: &[PackageId],
+        keep: &impl Fn(NodeId) -> bool,
+        same: &impl Fn(NodeId) -> bool,
+    ) -> Result<(), Error> {
+        let mut stanzas = Vec::new();
+        for &id in packages {
+            stanzas.extend(self.stanza(id));
+            stanzas.push(b'\n');
+            let record = self.db.package(id).record.clone();
+            if let Some(list) = record.list {
                 let mut remaining = Vec::new();
-                for (line, listed) in dpkg::checksums(&list) {
-                    if self.is_kept(listed, id, same) {
-                        remaining.extend_from_slice(line);
+                let listed = read_node(self.tree, self.contents, list)?;
+                let paths = listed.split(|&b| b == b'\n');
+                for path in paths.filter(|path| !path.is_empty()) {
+                    let node = self.paths.node(path, b"");
+                    if node.is_some_and(keep) {
+                        remaining.extend_from_slice(path);
                         remaining.push(b'\n');
                     }
                 }
-                self.files.insert([&path, dpkg::SUMS].concat(), remaining);
+                self.files.insert(self.tree.path(list), remaining);
             }
-            let mut stanza = self.db.record(id).to_vec();
-            if stanza.last() != Some(&b'\n') {
-                stanza.push(b'\n');
+            if let Some((node, sums)) = record.sums.zip(self.remaining_sums(id, same)?) {
+                self.files.insert(self.tree.path(node), sums);
             }
-            self.files.insert(path, stanza);
         }
+        // Which says how the lists are called.
+        let format = [&self.tree.path(self.tree.parent(status)), dpkg::FORMAT].concat();
+        if let Some(node) = self.tree.lookup(&format) {
+            let bytes = read_node(self.tree, self.contents, node)?;
+            self.files.insert(format, bytes);
+        }
+        self.files.insert(self.tree.path(status), stanzas);
         Ok(())
+    }
+
+    fn stanza(&self, id: PackageId) -> Vec<u8> {
+        let mut stanza = self.db.record(id).to_vec();
+        if stanza.last() != Some(&b'\n') {
+            stanza.push(b'\n');
+        }
+        stanza
+    }
+
+    /// Returns the lines of the checksums of a package that are true of what remains, if it has any.
+    fn remaining_sums(
+        &mut self,
+        id: PackageId,
+        same: &impl Fn(NodeId) -> bool,
+    ) -> Result<Option<Vec<u8>>, Error> {
+        let Some(sums) = self.db.package(id).record.sums else {
+            return Ok(None);
+        };
+        let list = read_node(self.tree, self.contents, sums)?;
+        let mut remaining = Vec::new();
+        for (line, listed) in dpkg::checksums(&list) {
+            if self.is_kept(listed, id, same) {
+                remaining.extend_from_slice(line);
+                remaining.push(b'\n');
+            }
+        }
+        Ok(Some(remaining))
     }
 
     fn write_apk(
