@@ -319,3 +319,26 @@ fn the_list_of_packages_stays_for_what_asks_it_and_says_nothing_itself() {
         "/bin/sh interpreter\n/usr/bin/app entrypoint\n/usr/bin/query script-command\n/var/lib/dpkg/status path\n"
     );
 }
+
+#[test]
+fn small_tools_stay_for_scripts_that_users_add() {
+    let kept = |entry: &str| {
+        let layer = installed(
+            base()
+                .executable("usr/bin/tail", program().build())
+                .executable("usr/bin/strange", program().build())
+                .executable("usr/bin/app", entry),
+            &[ESSENTIAL],
+            &[],
+        );
+        kept_of(&[layer], CONFIG)
+    };
+    assert_eq!(
+        kept("#!/bin/sh\nfor f in /hooks/*; do echo $f; done\n"),
+        "/bin/sh interpreter\n/usr/bin/app entrypoint\n"
+    );
+    assert_eq!(
+        kept("#!/bin/sh\nfor f in /hooks/*.sh; do . $f; done\n"),
+        "/bin/sh interpreter\n/usr/bin/app entrypoint\n/usr/bin/tail spawn\n"
+    );
+}

@@ -3,7 +3,7 @@
 use layer::NodeId;
 
 use super::collector::Collector;
-use super::{Edge, Error, Evidence, package};
+use super::{Edge, Error, Evidence, package, script};
 
 /// Keeps what the config says to run, and what the user asks for.
 pub(super) fn add(collector: &mut Collector<'_>) -> Result<(), Error> {
@@ -17,7 +17,7 @@ pub(super) fn add(collector: &mut Collector<'_>) -> Result<(), Error> {
     let entries: Vec<Vec<Vec<u8>>> = options
         .entries
         .iter()
-        .map(|line| super::script::split_words(line.as_bytes()))
+        .map(|line| script::split_words(line.as_bytes()))
         .collect();
     if command.is_empty()
         && entries.is_empty()
@@ -115,18 +115,10 @@ fn include(collector: &mut Collector<'_>) -> Result<(), Error> {
         }
     }
     if options.include_shell {
-        for command in SHELL_COMMANDS {
+        for command in script::SHELL_COMMANDS {
             let edge = Edge::new(None, Evidence::Include, "--include-shell");
             collector.keep_command(command.as_bytes(), &edge);
         }
     }
     Ok(())
 }
-
-/// What people type to look around: the mandatory utilities of POSIX that deal
-/// with files and processes (IEEE Std 1003.1, "Utilities").
-const SHELL_COMMANDS: &[&str] = &[
-    "sh", "bash", "ls", "cat", "cp", "mv", "rm", "mkdir", "rmdir", "chmod", "chown", "ln", "ps",
-    "kill", "env", "id", "grep", "sed", "awk", "find", "head", "tail", "wc", "sort", "uname",
-    "date", "df", "du", "touch", "test", "echo", "printf", "sleep", "tr", "cut", "xargs", "which",
-];

@@ -1,9 +1,11 @@
 //! Scripts: the interpreter, and for shells the commands that they may call.
 
+mod hooks;
 mod parts;
 
 use layer::NodeId;
 
+pub(super) use self::hooks::SHELL_COMMANDS;
 use super::collector::Collector;
 use super::package::is_program_in_path;
 use super::{Edge, Error, Evidence, mentioned};
@@ -207,6 +209,7 @@ fn read(collector: &mut Collector<'_>, node: NodeId, dialect: Dialect) -> Result
     let text = collector.read(node, script::MAX_SCRIPT as u64)?;
     let facts = script::analyze_with(&text, dialect, &environment(collector));
     parts::keep_siblings(collector, node, &text);
+    hooks::keep_for_hooks(collector, node, &text);
     let edge = Edge::new(Some(node), Evidence::ScriptCommand, "");
     parts::note_sources(collector, &facts, dialect);
     parts::keep_found_at_run_time(collector, node, &facts, dialect);
