@@ -26,7 +26,7 @@ docs:
 # Five minutes for each fuzz target (needs nightly Rust and cargo-fuzz). libdeflate includes one
 # of its files twice, which the address sanitizer takes for a mistake.
 fuzz seconds="300":
-    for target in tar elf manifest dockerfile dockerignore python javascript; do ASAN_OPTIONS=detect_odr_violation=0 cargo +nightly fuzz run $target -- -max_total_time={{seconds}} || exit 1; done
+    for target in tar elf manifest dockerfile dockerignore python javascript; do ASAN_OPTIONS=detect_odr_violation=0 cargo +nightly fuzz run $target -- -max_total_time={{seconds}} -max_len=16384 -len_control=0 || exit 1; done
 
 # The release binary: one static file.
 release:
