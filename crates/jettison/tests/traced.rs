@@ -194,3 +194,27 @@ fn nobody_waits_for_a_run_that_failed() {
     let found = search(&image(), Watched::Running(&run));
     assert!(matches!(found, Err(Error::NotSeen)), "{found:?}");
 }
+
+#[test]
+fn tables_that_look_after_a_system_start_nothing() {
+    let kept = |essential: &str| {
+        let status = format!(
+            "Package: base\nStatus: install ok installed\n{essential}Architecture: all\nVersion: 1\n"
+        );
+        let image = image()
+            .file("etc/cron.d/base", "* * * * * root /usr/bin/tool -a\n")
+            .file("var/lib/dpkg/status", status)
+            .file("var/lib/dpkg/info/base.list", "/etc/cron.d/base\n");
+        kept(&image, &[("open", "found", "/etc/cron.d/base")])
+    };
+    let table = "/etc/cron.d/base traced\n";
+    assert_eq!(
+        kept("Essential: yes\n"),
+        format!("{table}/usr/bin/server entrypoint\n")
+    );
+    assert!(
+        kept("").contains("/usr/bin/tool script-command\n"),
+        "{}",
+        kept("")
+    );
+}

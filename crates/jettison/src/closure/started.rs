@@ -82,6 +82,15 @@ fn keep_tables(collector: &mut Collector<'_>, main: NodeId) {
     }
 }
 
+/// Returns whether a file is one of the tables that cron reads besides its own, of a package that every system has. Cron opens
+/// all of them; such jobs scrub file systems and rotate what a container does not have.
+pub(super) fn looks_after_system(collector: &Collector<'_>, node: NodeId) -> bool {
+    let tree = collector.tree();
+    let is_table = tree.absolute(tree.parent(node)) == TABLES;
+    let owner = || collector.input.packages.owner(node);
+    is_table && owner().is_some_and(|owner| collector.base.contains(&owner))
+}
+
 /// Keeps the jobs of directories that a table of cron's own has run (run-parts(8)), as far as they are the author's, or of
 /// packages that were asked for: those of the base look after a system.
 fn examine_directories(collector: &mut Collector<'_>, node: NodeId, text: &[u8]) {

@@ -57,7 +57,8 @@ pub(super) fn examine(
             .any(|ending| path.ends_with(ending.as_bytes())))
         && !NOT_SETTINGS.iter().any(|other| path == other.as_bytes())
         && !manifests::is_lock(tree.name(node))
-        && !is_for_its_developers(collector, node);
+        && !is_for_its_developers(collector, node)
+        && !super::started::looks_after_system(collector, node);
     if !is_setting || first.contains(&0) || tree.size(node) > LARGEST {
         return Ok(());
     }

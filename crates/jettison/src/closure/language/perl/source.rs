@@ -57,7 +57,7 @@ fn without_comment(line: &[u8]) -> &[u8] {
 /// Returns whether a layer of a handle converts to a character set that Encode loads by its name (PerlIO(3),
 /// `:encoding`); that for UTF-8 is a part of it.
 fn names_encoding(line: &[u8]) -> bool {
-    let layer = b"encoding(";
+    let layer = b":encoding(";
     memchr::memmem::find_iter(line, layer).any(|at| {
         let name = line[at + layer.len()..].to_ascii_lowercase();
         !name.starts_with(b"utf-8") && !name.starts_with(b"utf8")
@@ -216,6 +216,7 @@ mod tests {
             ("Foo::Bar->new", "Foo Foo::Bar; ; ; "),
             ("open $in, '<:encoding(UTF-8)', $name;", "; ; ; "),
             ("open $in, '<:encoding(big5)', $name;", "Encode; ; ; "),
+            ("sub get_encoding { database_encoding() }", "; ; ; "),
             ("binmode STDOUT, \":encoding($set)\";", "Encode; ; ; "),
         ] {
             assert_eq!(shown(source), want, "{source}");
