@@ -206,6 +206,7 @@ fn search(input: &Input<'_>) -> Result<Closure, Error> {
     if options.level != Level::Traced {
         text::complete(&mut collector)?;
         companion::asked_for(&mut collector);
+        companion::keep_small_data(&mut collector);
     }
     companion::settle(&mut collector)?;
     // What came with packages may be source as well.

@@ -427,7 +427,7 @@ fn a_pattern_that_is_said_to_people_names_nothing() {
         .executable(
             "usr/bin/app",
             program()
-                .data(b"\0/etc/motd\0/usr/share/app/*.txt\0")
+                .data(b"\0/etc/motd\0/usr/share/app/*.txt\0//**\0/usr/share/**/data\0")
                 .build(),
         )
         .file(
@@ -435,6 +435,7 @@ fn a_pattern_that_is_said_to_people_names_nothing() {
             "The exact terms are described in\n/usr/share/doc/*/copyright.\n/usr/share/doc/*/copyright\n",
         )
         .file("usr/share/doc/x/copyright", "x")
+        .file("usr/share/other/data", "x")
         .file("usr/share/app/a.txt", "x");
     assert_eq!(
         kept_by_default(&image, r#"{"Cmd":["app"]}"#),

@@ -6,11 +6,13 @@ mod price;
 use std::collections::HashSet;
 
 use layer::NodeId;
+use memchr::memmem;
 
 use super::collector::{Collector, Optional, Script};
 use super::package::{
     is_development, is_for_development, is_in_path, is_program_in_path, program_of,
 };
+use super::wanted::is_wanted;
 use super::{Edge, Error, Evidence, language};
 use crate::packages::PackageId;
 use price::{ASKED_FOR, BESIDE_ITS_LIBRARY, LIMIT_OF_DATA, allowance, cost_of_data};
@@ -124,6 +126,38 @@ pub(super) fn asked_for(collector: &mut Collector<'_>) {
                 }
                 Script::Broken => {}
             }
+        }
+    }
+}
+
+/// Keeps small packages of data whole that somebody asked for by name and of which a file stays: settings that come with a
+/// volume name the others.
+pub(super) fn keep_small_data(collector: &mut Collector<'_>) {
+    let (packages, tree) = (collector.input.packages, collector.tree());
+    for id in collector.asked.clone() {
+        let files = packages.files(id).iter().copied();
+        let is_file = |node: &NodeId| !tree.is_directory(*node) && is_wanted(tree, *node);
+        let files: Vec<NodeId> = files.filter(is_file).collect();
+        let is_code = |node: &NodeId| {
+            tree.mode(*node) & 0o111 != 0
+                || memmem::find(tree.name(*node), b".so").is_some()
+                || collector.units.of(*node).is_some()
+        };
+        let size: u64 = files.iter().map(|node| tree.size(*node)).sum();
+        // A link has all permissions.
+        let mut real = files
+            .iter()
+            .filter(|node| tree.link_target(**node).is_none());
+        if size > LIMIT || real.any(is_code) {
+            continue;
+        }
+        let Some(kept) = files.iter().find(|node| collector.graph.keeps(**node)) else {
+            continue;
+        };
+        let reason = format!("{} was asked for", packages.package(id).name);
+        let edge = Edge::new(Some(*kept), Evidence::Package, reason);
+        for node in &files {
+            collector.keep(*node, edge.clone());
         }
     }
 }

@@ -35,9 +35,14 @@ pub(super) fn keep_mentioned(
         let Ok(found) = tree.resolve_at(base, &path[..slash], Lookup::STAT) else {
             return;
         };
+        let pattern = &path[slash + 1..];
+        // What matches everything is no path: bytes of a font look like `//**`.
+        let is_everywhere = pattern.starts_with(b"**") && is_shared(tree, found.node);
+        if found.node == tree.root() || is_everywhere {
+            return;
+        }
         collector.keep_links(&found.links, caller.from, &caller.detail);
         collector.keep(found.node, caller.clone());
-        let pattern = &path[slash + 1..];
         // `/usr/lib*/*` is said of where things may be, `/usr/share/doc/*/copyright` to people.
         let last = pattern.rsplit(|b| *b == b'/').next().unwrap_or_default();
         let is_anything = last.iter().all(|b| b"*?".contains(b));
