@@ -650,30 +650,33 @@ fn the_program_that_a_package_is_named_after_was_asked_for() {
 #[test]
 fn small_data_that_was_asked_for_stays_whole() {
     let names = b"\0/usr/share/dns/root.key\0";
-    let kept = |automatic: &[&str], size: usize| {
+    let kept = |automatic: &[&str], size: usize, files: &'static [&'static str]| {
         let layer = base()
             .executable("usr/bin/app", program().data(names).build())
             .file("usr/share/dns/root.key", "x")
             .file("usr/share/dns/root.hints", "x".repeat(size))
-            .file("usr/share/doc/dns-data/README", "x");
+            .file(files[2], "x");
         let packages = [
             ESSENTIAL,
             package("app", "", &["/usr/bin/app"]),
-            package(
-                "dns-data",
-                "",
-                &[
-                    "/usr/share/dns/root.key",
-                    "/usr/share/dns/root.hints",
-                    "/usr/share/doc/dns-data/README",
-                ],
-            ),
+            package("dns-data", "", files),
         ];
         kept_of(&[installed(layer, &packages, automatic)], CONFIG)
     };
     let without = "/usr/bin/app entrypoint\n/usr/share/dns/root.key path\n";
     let with = "/usr/bin/app entrypoint\n/usr/share/dns/root.hints package\n/usr/share/dns/root.key path\n";
-    assert_eq!(kept(&[], 9), with);
-    assert_eq!(kept(&["dns-data"], 9), without);
-    assert_eq!(kept(&[], 2 << 20), without);
+    let readme = &[
+        "/usr/share/dns/root.key",
+        "/usr/share/dns/root.hints",
+        "/usr/share/doc/dns-data/README",
+    ];
+    let settings = &[
+        "/usr/share/dns/root.key",
+        "/usr/share/dns/root.hints",
+        "/etc/dns.conf",
+    ];
+    assert_eq!(kept(&[], 9, readme), with);
+    assert_eq!(kept(&["dns-data"], 9, readme), without);
+    assert_eq!(kept(&[], 2 << 20, readme), without);
+    assert_eq!(kept(&[], 9, settings), without);
 }

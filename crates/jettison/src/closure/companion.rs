@@ -6,7 +6,6 @@ mod price;
 use std::collections::HashSet;
 
 use layer::NodeId;
-use memchr::memmem;
 
 use super::collector::{Collector, Optional, Script};
 use super::package::{
@@ -130,25 +129,19 @@ pub(super) fn asked_for(collector: &mut Collector<'_>) {
     }
 }
 
-/// Keeps small packages of data whole that somebody asked for by name and of which a file stays: settings that come with a
-/// volume name the others.
+/// Keeps small packages of data (FHS 3.0, 4.11 "/usr/share") whole that somebody asked for by name and of which a file
+/// stays: settings that come with a volume name the others.
 pub(super) fn keep_small_data(collector: &mut Collector<'_>) {
     let (packages, tree) = (collector.input.packages, collector.tree());
     for id in collector.asked.clone() {
         let files = packages.files(id).iter().copied();
         let is_file = |node: &NodeId| !tree.is_directory(*node) && is_wanted(tree, *node);
         let files: Vec<NodeId> = files.filter(is_file).collect();
-        let is_code = |node: &NodeId| {
-            tree.mode(*node) & 0o111 != 0
-                || memmem::find(tree.name(*node), b".so").is_some()
-                || collector.units.of(*node).is_some()
+        let is_data = |node: &NodeId| {
+            tree.path(*node).starts_with(b"usr/share/") && collector.units.of(*node).is_none()
         };
         let size: u64 = files.iter().map(|node| tree.size(*node)).sum();
-        // A link has all permissions.
-        let mut real = files
-            .iter()
-            .filter(|node| tree.link_target(**node).is_none());
-        if size > LIMIT || real.any(is_code) {
+        if size > LIMIT || !files.iter().all(is_data) {
             continue;
         }
         let Some(kept) = files.iter().find(|node| collector.graph.keeps(**node)) else {
