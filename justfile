@@ -4,9 +4,11 @@ check: fmt clippy test doc deny
 
 fmt:
     cargo fmt --all --check
+    cargo fmt --manifest-path fuzz/Cargo.toml --check
 
 clippy:
     cargo clippy --workspace --all-targets --locked -- -D warnings
+    cargo clippy --manifest-path fuzz/Cargo.toml --target-dir target --locked -- -D warnings
 
 test:
     cargo test --workspace --locked --quiet

@@ -21,16 +21,22 @@ fuzz_target!(|text: &str| {
         }
     };
     assert!(!file.stages.is_empty());
-    let lookup = |name: &str| (name.len() % 2 == 0).then(|| "a/b.c".to_owned());
+    let lookup = |name: &str| name.len().is_multiple_of(2).then(|| "a/b.c".to_owned());
     let expander = Expander::new(file.directives.escape, &lookup);
     for instruction in file.stages.iter().flat_map(|stage| &stage.instructions) {
-        assert!(text.get(instruction.span.start..instruction.span.end).is_some());
+        assert!(
+            text.get(instruction.span.start..instruction.span.end)
+                .is_some()
+        );
         let (first, last) = instruction.span.lines(text);
         assert!(first <= last);
         match &instruction.kind {
             Kind::Env(pairs) | Kind::Label(pairs) => {
                 for pair in pairs {
-                    let _ = (expander.expand(&pair.name.text), expander.expand_words(&pair.value.text));
+                    let _ = (
+                        expander.expand(&pair.name.text),
+                        expander.expand_words(&pair.value.text),
+                    );
                 }
             }
             Kind::Copy(copy) | Kind::Add(copy) => {

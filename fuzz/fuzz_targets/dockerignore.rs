@@ -26,7 +26,9 @@ fuzz_target!(|input: (&str, &str)| {
     if let Some((directory, _)) = path.rsplit_once('/')
         && !ignored
         && ignore.ignores(directory)
-        && !directory.split('/').any(|part| part.is_empty() || part == "." || part == "..")
+        && !directory
+            .split('/')
+            .any(|part| part.is_empty() || part == "." || part == "..")
     {
         assert!(ignore.may_keep_below(directory), "{text:?} {path:?}");
     }

@@ -9,7 +9,8 @@ use std::ops::ControlFlow;
 
 use jettison::elf::cut::Layout;
 use jettison::elf::{self, strings};
-use jettison::slim::inside::{debug, icu};
+use jettison::slim::inside::debug;
+use jettison::slim::inside::icu::{self, Reach};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {
@@ -37,8 +38,10 @@ fuzz_target!(|bytes: &[u8]| {
     .expect("bytes in memory can be read");
     let places = elf::references(bytes).expect("bytes in memory can be read");
     assert!(places.is_sorted() && places.iter().all(|place| *place < bytes.len() as u64));
-    strings::tails(bytes, &object.data, &places, |tail| assert!(!tail.contains(&0)))
-        .expect("bytes in memory can be read");
+    strings::tails(bytes, &object.data, &places, |tail| {
+        assert!(!tail.contains(&0))
+    })
+    .expect("bytes in memory can be read");
 });
 
 /// What is left of an object is not longer than it was.
@@ -47,12 +50,17 @@ fn cut(bytes: &[u8]) {
         return;
     };
     let mut edits = debug::edits(&layout, bytes).expect("bytes in memory can be read");
-    edits.extend(icu::edits(&layout, bytes).expect("bytes in memory can be read").unwrap_or_default());
+    let data =
+        icu::edits(&layout, bytes, &Reach::of_converters()).expect("bytes in memory can be read");
+    edits.extend(data.unwrap_or_default());
     let Some(cut) = layout.cut(edits) else {
         return;
     };
     let mut made = Vec::new();
     let read = cut.reader(bytes).read_to_end(&mut made);
-    assert_eq!(read.expect("bytes in memory can be read") as u64, cut.size());
+    assert_eq!(
+        read.expect("bytes in memory can be read") as u64,
+        cut.size()
+    );
     assert!(made.len() <= bytes.len());
 }

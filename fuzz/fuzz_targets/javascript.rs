@@ -11,7 +11,12 @@ fuzz_target!(|bytes: &[u8]| {
     let source = javascript::scan(bytes);
     let text = String::from_utf8_lossy(bytes);
     let literals = source.literals.iter().map(|literal| &literal.text);
-    for found in source.imports.iter().chain(&source.prefixes).chain(literals) {
+    for found in source
+        .imports
+        .iter()
+        .chain(&source.prefixes)
+        .chain(literals)
+    {
         assert!(text.contains(found));
     }
 });

@@ -51,7 +51,11 @@ fn docker_archive(manifest: &[u8]) {
     }
     let kind = Kind::Symlink(b"manifest.json".to_vec());
     let path = b"a/layer.tar".to_vec();
-    let link = layer::Entry { path, kind, metadata };
+    let link = layer::Entry {
+        path,
+        kind,
+        metadata,
+    };
     tar.write_entry(&link).expect("memory can be written");
     let bytes = tar.finish().expect("memory can be written");
     let mut file = tempfile::tempfile().expect("a temporary file can be made");

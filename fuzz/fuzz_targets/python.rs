@@ -16,7 +16,11 @@ fuzz_target!(|bytes: &[u8]| {
     }
     for import in &source.imports {
         assert!(import.level > 0 || !import.module.is_empty());
-        for part in import.module.split('.').chain(import.names.iter().map(String::as_str)) {
+        for part in import
+            .module
+            .split('.')
+            .chain(import.names.iter().map(String::as_str))
+        {
             assert!(text.contains(part));
         }
     }

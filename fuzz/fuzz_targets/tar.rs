@@ -30,7 +30,11 @@ fuzz_target!(|bytes: &[u8]| {
         let mut reader = TarReader::new(bytes, layer as u32, LIMITS);
         // What came before an error is used: that makes more trees.
         while let Ok(Some(member)) = reader.next_member() {
-            if member.content.as_ref().is_some_and(|content| content.size > LIMITS.bytes) {
+            if member
+                .content
+                .as_ref()
+                .is_some_and(|content| content.size > LIMITS.bytes)
+            {
                 return; // a sparse file of terabytes would be read below
             }
             let _ = tree.apply(layer as u32, member);
@@ -52,20 +56,22 @@ fuzz_target!(|bytes: &[u8]| {
     assert_eq!(again.dump(), before);
 });
 
-fuzz_mutator!(|data: &mut [u8], size: usize, max_size: usize, _seed: u32| {
-    let size = if size < 2 * BLOCK {
-        let sample = sample();
-        let size = sample.len().min(max_size);
-        data[..size].copy_from_slice(&sample[..size]);
+fuzz_mutator!(
+    |data: &mut [u8], size: usize, max_size: usize, _seed: u32| {
+        let size = if size < 2 * BLOCK {
+            let sample = sample();
+            let size = sample.len().min(max_size);
+            data[..size].copy_from_slice(&sample[..size]);
+            size
+        } else {
+            fuzzer_mutate(data, size, max_size)
+        };
+        let (lower, upper) = data[..size].split_at_mut(middle(size));
+        repair(lower);
+        repair(upper);
         size
-    } else {
-        fuzzer_mutate(data, size, max_size)
-    };
-    let (lower, upper) = data[..size].split_at_mut(middle(size));
-    repair(lower);
-    repair(upper);
-    size
-});
+    }
+);
 
 const BLOCK: usize = 512;
 
@@ -84,7 +90,11 @@ fn sample() -> Vec<u8> {
         .symlink("link", "a")
         .directory("empty")
         .tar();
-    let upper = Builder::new().file("a/.wh.name", "").file("a/.wh..wh..opq", "").file("link/file", "y").tar();
+    let upper = Builder::new()
+        .file("a/.wh.name", "")
+        .file("a/.wh..wh..opq", "")
+        .file("link/file", "y")
+        .tar();
     let length = lower.len().max(upper.len());
     let mut both = lower;
     both.resize(length, 0);
@@ -104,7 +114,9 @@ fn repair(tar: &mut [u8]) {
         header[148..156].fill(b' ');
         let sum: u32 = header.iter().map(|byte| u32::from(*byte)).sum();
         header[148..155].copy_from_slice(format!("{sum:06o}\0").as_bytes());
-        let digits = header[124..136].iter().take_while(|byte| (b'0'..=b'7').contains(byte));
+        let digits = header[124..136]
+            .iter()
+            .take_while(|byte| (b'0'..=b'7').contains(byte));
         let length = digits.fold(0, |size, digit| size * 8 + usize::from(digit - b'0'));
         // Links and directories have no content, whatever they say.
         let blocks = match header[156] {
@@ -117,6 +129,7 @@ fn repair(tar: &mut [u8]) {
 
 fn slice(bytes: &[u8]) -> FileSlice {
     let mut file = tempfile::tempfile().expect("a temporary file can be made");
-    file.write_all(bytes).expect("the temporary file can be written");
+    file.write_all(bytes)
+        .expect("the temporary file can be written");
     FileSlice::new(Arc::new(file), 0, bytes.len() as u64)
 }

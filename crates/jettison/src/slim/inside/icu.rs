@@ -31,9 +31,15 @@ const LISTS: &[&[u8]] = &[b"etc/ld.so.cache", b"var/cache/ldconfig/aux-cache"];
 
 /// The parts of the data that can be read, besides the tables of character sets.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Reach(BTreeSet<&'static str>);
+pub struct Reach(BTreeSet<&'static str>);
 
 impl Reach {
+    /// Returns what those read who do nothing but convert: tables of character sets alone.
+    #[must_use]
+    pub fn of_converters() -> Self {
+        Self(BTreeSet::new())
+    }
+
     /// Returns what those who stay can read; nothing if that is all, or if there is no such library. `objects` are the ELF
     /// files that stay.
     ///
@@ -128,7 +134,7 @@ fn read_by(plan: &Plan<'_>, node: NodeId) -> Result<Option<BTreeSet<&'static str
 ///
 /// # Errors
 /// When the source fails.
-pub(super) fn edits<S: ReadAt + Copy>(
+pub fn edits<S: ReadAt + Copy>(
     layout: &Layout,
     source: S,
     reach: &Reach,
