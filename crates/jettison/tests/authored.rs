@@ -2,7 +2,6 @@
 
 mod kept;
 
-use jettison::closure::{Options, Watched};
 use kept::{base, program};
 use testkit::elf;
 use testkit::tree::Builder;
@@ -13,14 +12,7 @@ fn kept_of(layers: &[(&str, Builder)], json: &str) -> String {
     let tars = tars.chain(layers.iter().map(|(_, layer)| layer.tar()));
     let mut instructions = vec!["ADD base.tar /"];
     instructions.extend(layers.iter().map(|(text, _)| *text));
-    kept::kept(
-        tars.collect(),
-        &instructions,
-        json,
-        &Options::default(),
-        Watched::Never,
-    )
-    .expect("the image can be slimmed")
+    kept::kept_of_layers(tars.collect(), &instructions, json)
 }
 
 const DPKG: &str =

@@ -4,16 +4,12 @@
 mod kept;
 
 use jettison::closure::{Error, Options, Watched};
-use kept::{base, program};
+use kept::{base, kept_by_default, program};
 use testkit::elf;
 use testkit::tree::Builder;
 
 fn kept(image: &Builder, json: &str, options: &Options) -> Result<String, Error> {
     kept::kept(vec![image.tar()], &[], json, options, Watched::Never)
-}
-
-fn kept_by_default(image: &Builder, json: &str) -> String {
-    kept(image, json, &Options::default()).expect("the image can be slimmed")
 }
 
 #[test]

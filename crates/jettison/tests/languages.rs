@@ -1,26 +1,12 @@
 //! What stays of applications in Python and for Node.js: each test compares the whole
 //! list of files that stay below the directories of modules.
 
-use std::collections::BTreeSet;
+mod kept;
 
-use image::{Config, FileSystem};
-use jettison::closure::{self, Options, Watched};
-use jettison::packages::PackageDb;
+use jettison::closure::{Options, Watched};
+use kept::{base, program};
 use testkit::elf;
 use testkit::tree::Builder;
-
-const LOADER: &str = "/lib64/ld-linux-x86-64.so.2";
-
-fn program() -> elf::Builder {
-    elf::Builder::program().interpreter(LOADER)
-}
-
-fn base() -> Builder {
-    let loader = elf::Builder::library().soname("ld-linux-x86-64.so.2");
-    Builder::new()
-        .executable(LOADER, loader.build())
-        .executable("bin/sh", program().build())
-}
 
 /// A Python 3.11 with a part of its standard library.
 fn python() -> Builder {
@@ -82,28 +68,10 @@ fn kept(image: &Builder, config: &str, part: &str) -> Vec<String> {
 
 /// Paths of kept directories, or of other files.
 fn kept_of_kind(image: &Builder, config: &str, part: &str, directories: bool) -> Vec<String> {
-    let built = image.build();
-    let files = FileSystem {
-        tree: built.tree,
-        contents: built.contents,
-        unpacked: 0,
-    };
+    let tars = vec![image.tar()];
+    let searched = kept::search(tars, &[], config, &Options::default(), Watched::Never);
+    let (files, closure) = searched.expect("the image can be slimmed");
     let tree = &files.tree;
-    let packages = PackageDb::read(tree, &files.contents).expect("the databases can be read");
-    let text = format!(
-        r#"{{"os":"linux","architecture":"amd64","config":{config},"rootfs":{{"type":"layers","diff_ids":[]}}}}"#
-    );
-    let config = Config::parse(text.into_bytes()).expect("the test's config is valid");
-    let (options, repairs) = (Options::default(), BTreeSet::new());
-    let input = closure::Input {
-        files: &files,
-        config: &config,
-        packages: &packages,
-        options: &options,
-        trace: Watched::Never,
-        repairs: &repairs,
-    };
-    let closure = closure::compute(&input).expect("the image can be slimmed");
     tree.walk(tree.root())
         .filter(|node| tree.is_directory(*node) == directories && closure.graph.keeps(*node))
         .map(|node| String::from_utf8_lossy(&tree.absolute(node)).into_owned())

@@ -3,21 +3,8 @@
 
 mod kept;
 
-use jettison::closure::{Options, Watched};
-use kept::{base, program};
+use kept::{base, kept_by_default, program};
 use testkit::elf;
-use testkit::tree::Builder;
-
-fn kept_by_default(image: &Builder, json: &str) -> String {
-    kept::kept(
-        vec![image.tar()],
-        &[],
-        json,
-        &Options::default(),
-        Watched::Never,
-    )
-    .expect("the image can be slimmed")
-}
 
 #[test]
 fn perl_keeps_tools_of_developers_for_what_cannot_be_loaded_without() {

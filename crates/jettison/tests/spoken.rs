@@ -2,21 +2,9 @@
 
 mod kept;
 
-use jettison::closure::{Options, Watched};
-use kept::{base, program};
+use kept::{base, kept_by_default, program};
 use testkit::elf;
 use testkit::tree::Builder;
-
-fn kept(image: &Builder, json: &str) -> String {
-    kept::kept(
-        vec![image.tar()],
-        &[],
-        json,
-        &Options::default(),
-        Watched::Never,
-    )
-    .expect("the image can be slimmed")
-}
 
 const STATUS: &str = "Package: coreutils\nEssential: yes\nStatus: install ok installed\n\
     Architecture: amd64\nVersion: 1\n\n\
@@ -55,11 +43,11 @@ fn classes_name_what_they_start() {
     let config = r#"{"Cmd":["java","-cp","/app","Main"],"WorkingDir":"/app"}"#;
     let rest = "/app/Main.class application\n";
     assert_eq!(
-        kept(&image("java/lang/ProcessBuilder"), config),
+        kept_by_default(&image("java/lang/ProcessBuilder"), config),
         format!("{rest}/usr/bin/date spawn\n/usr/bin/java entrypoint\n/usr/bin/sort spawn\n")
     );
     assert_eq!(
-        kept(&image("java/lang/Object"), config),
+        kept_by_default(&image("java/lang/Object"), config),
         format!("{rest}/usr/bin/java entrypoint\n")
     );
 }
@@ -96,11 +84,11 @@ fn a_script_of_a_package_that_a_library_names_may_be_run() {
     let first = "/bin/sh entrypoint\n/usr/bin/app entrypoint\n";
     let library = "/usr/lib/libfont.so.1 needed\n";
     assert_eq!(
-        kept(&image("\0make-font\0"), config),
+        kept_by_default(&image("\0make-font\0"), config),
         format!("{first}{scripts}/usr/bin/sort spawn\n{library}")
     );
     assert_eq!(
-        kept(&image("\0make\0font\0"), config),
+        kept_by_default(&image("\0make\0font\0"), config),
         format!("{first}{scripts}{library}")
     );
 }
@@ -120,7 +108,7 @@ fn modules_of_guile_are_no_sources_of_go() {
             format!("/usr/bin/guile\n/{modules}\n/usr/lib/guile/3.0/main.go\n"),
         );
     assert_eq!(
-        kept(&image, r#"{"Cmd":["guile"]}"#),
+        kept_by_default(&image, r#"{"Cmd":["guile"]}"#),
         format!("/usr/bin/guile entrypoint\n/{modules} package\n")
     );
 }
@@ -156,12 +144,12 @@ fn settings_of_the_application_name_what_was_asked_for() {
     let config = r#"{"Cmd":["/app/run"],"WorkingDir":"/app"}"#;
     let jobs = r#"{"effects": {"tool": "play", "args": ["-n"]}, "more": "other"}"#;
     assert_eq!(
-        kept(&image("app/jobs.json", jobs), config),
+        kept_by_default(&image("app/jobs.json", jobs), config),
         "/app/jobs.json application\n/app/run entrypoint\n/etc/alternatives/play symlink\n\
          /usr/bin/play symlink\n/usr/bin/play-6 script-command\n"
     );
     assert_eq!(
-        kept(&image("app/package.json", jobs), config),
+        kept_by_default(&image("app/package.json", jobs), config),
         "/app/package.json application\n/app/run entrypoint\n"
     );
 }
@@ -193,7 +181,9 @@ fn a_source_of_a_package_names_what_was_asked_for_and_its_packager_suggests() {
             .file("var/lib/dpkg/info/app.list", "/usr/bin/app\n")
             .file("var/lib/dpkg/info/checks.list", "/usr/bin/checker\n")
     };
-    let stays = |image: &Builder| kept(image, r#"{"Cmd":["app"]}"#).contains("/usr/bin/checker ");
+    let stays = |image: &Builder| {
+        kept_by_default(image, r#"{"Cmd":["app"]}"#).contains("/usr/bin/checker ")
+    };
     assert!(stays(&image("Suggests: checks\n", true)));
     assert!(!stays(&image("Source: checks\nSuggests: checks\n", true)));
     assert!(!stays(&image("Suggests: checks\n", false)));
@@ -215,7 +205,7 @@ fn a_command_of_a_package_that_is_run_starts_what_its_lines_for_a_shell_say() {
             "/usr/bin/ensite\n/usr/bin/other\n",
         );
     assert_eq!(
-        kept(&image, r#"{"Cmd":["/usr/bin/start"]}"#),
+        kept_by_default(&image, r#"{"Cmd":["/usr/bin/start"]}"#),
         "/bin/sh interpreter\n/usr/bin/date script-command\n/usr/bin/ensite script-command\n\
          /usr/bin/other package\n/usr/bin/perl interpreter\n/usr/bin/sort script-command\n\
          /usr/bin/start entrypoint\n"
@@ -235,7 +225,7 @@ fn what_finds_the_interpreter_of_a_command_stays_with_it() {
             "/usr/bin/app\n/usr/bin/app-tool\n/usr/share/app/part\n",
         );
     assert_eq!(
-        kept(&image, r#"{"Cmd":["sh", "-c", "app; perl x"]}"#),
+        kept_by_default(&image, r#"{"Cmd":["sh", "-c", "app; perl x"]}"#),
         "/bin/sh entrypoint\n/usr/bin/app entrypoint\n/usr/bin/app-tool package\n\
          /usr/bin/env interpreter\n/usr/bin/perl entrypoint\n/usr/share/app/part package\n"
     );
@@ -260,7 +250,7 @@ fn neither_recipes_nor_tables_of_words_start_anything() {
             .file("var/lib/dpkg/info/edit.list", "/usr/bin/edit-more\n")
     };
     let config = r#"{"Cmd":["/app/run"],"WorkingDir":"/app"}"#;
-    let starts = |image: &Builder| kept(image, config).contains("/usr/bin/edit-more ");
+    let starts = |image: &Builder| kept_by_default(image, config).contains("/usr/bin/edit-more ");
     let line = "RUN [\"edit-more\", \"x\"]\n";
     assert!(starts(&image("app/steps.rb", line)));
     for recipe in [
@@ -290,7 +280,7 @@ fn a_page_has_its_server_run_a_line_of_a_shell() {
             .executable("app/serve", program().build())
             .executable("usr/bin/translate", program().build())
             .file("app/index.shtml", page);
-        let kept = kept(&image, config);
+        let kept = kept_by_default(&image, config);
         ["/bin/sh ", "/usr/bin/translate "].map(|path| kept.contains(path))
     };
     let page = |directive: &str| format!("<p>It is <!--#{directive} -->.</p>");

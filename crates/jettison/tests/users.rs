@@ -2,8 +2,7 @@
 
 mod kept;
 
-use jettison::closure::{Options, Watched};
-use kept::{base, program};
+use kept::{base, kept_by_default, program};
 use testkit::elf;
 use testkit::tree::Builder;
 
@@ -11,17 +10,6 @@ const PASSWD: &str = "root:x:0:0:root:/root:/bin/sh\n\
     daemon:x:1:1:daemon:/usr/sbin:/usr/sbin/nologin\n\
     ann:x:1000:1000:Ann,,,:/home/ann:/bin/zsh\n\
     nobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n";
-
-fn kept(image: &Builder, json: &str) -> String {
-    kept::kept(
-        vec![image.tar()],
-        &[],
-        json,
-        &Options::default(),
-        Watched::Never,
-    )
-    .expect("the image can be slimmed")
-}
 
 /// A server, tools, and a user with a home.
 fn image(server: &elf::Builder) -> Builder {
@@ -65,7 +53,7 @@ fn homes_stay_with_settings_that_did_not_come_with_them() {
     let passwd = format!("{PASSWD}bo:x:1001:1001::/home/bo:/bin/sh\n");
     let image = image(&program()).file("etc/passwd", passwd);
     assert_eq!(
-        kept(&image, CONFIG),
+        kept_by_default(&image, CONFIG),
         "/etc/passwd system\n/home/ann/.forward system\n/home/bo system\n\
          /usr/sbin/server entrypoint\n"
     );
@@ -75,7 +63,7 @@ fn homes_stay_with_settings_that_did_not_come_with_them() {
 fn a_program_that_logs_in_brings_shells() {
     let login = server(&["pam_start", "initgroups", "execve"]);
     assert_eq!(
-        kept(&image(&login), CONFIG),
+        kept_by_default(&image(&login), CONFIG),
         "/bin/sh path\n/bin/zsh path\n/etc/passwd system\n/home/ann/.forward system\n\
          /usr/sbin/server entrypoint\n"
     );
@@ -85,7 +73,7 @@ fn a_program_that_logs_in_brings_shells() {
 fn who_gets_a_terminal_over_the_network_may_run_what_path_leads_to() {
     let serves = server(SERVES);
     assert_eq!(
-        kept(&image(&serves), CONFIG),
+        kept_by_default(&image(&serves), CONFIG),
         "/bin/sh path\n/bin/zsh path\n/etc/passwd system\n/home/ann/.forward system\n\
          /home/ann/.profile system\n/home/ann/work/report system\n\
          /root/.ssh/authorized_keys system\n/usr/bin/figure path\n/usr/bin/greet path\n\
@@ -97,7 +85,7 @@ fn who_gets_a_terminal_over_the_network_may_run_what_path_leads_to() {
 fn an_interpreter_has_functions_for_everything() {
     let interpreter = server(SERVES);
     assert_eq!(
-        kept(&image(&interpreter.data(b"\0GUILE_LOAD_PATH\0")), CONFIG),
+        kept_by_default(&image(&interpreter.data(b"\0GUILE_LOAD_PATH\0")), CONFIG),
         "/bin/sh path\n/bin/zsh path\n/etc/passwd system\n/home/ann/.forward system\n\
          /usr/sbin/server entrypoint\n"
     );
@@ -109,12 +97,12 @@ fn a_shell_that_does_a_single_thing_is_no_reason_for_others() {
     let git = PASSWD.replace("/bin/zsh", "/usr/bin/figure");
     let image = image(&serves).file("etc/passwd", git);
     // But root has a key.
-    assert!(kept(&image, CONFIG).contains("/usr/bin/tty path"));
+    assert!(kept_by_default(&image, CONFIG).contains("/usr/bin/tty path"));
     let keyless = image
         .file("root/.ssh/authorized_keys", "")
         .symlink("root/.ssh", "/none");
     assert_eq!(
-        kept(&keyless, CONFIG),
+        kept_by_default(&keyless, CONFIG),
         "/bin/sh path\n/etc/passwd system\n/home/ann/.forward system\n\
          /usr/bin/figure path\n/usr/sbin/server entrypoint\n"
     );

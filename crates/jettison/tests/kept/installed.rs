@@ -1,6 +1,5 @@
 //! Images with a package database.
 
-use jettison::closure::{Options, Watched};
 use testkit::elf;
 use testkit::tree::Builder;
 
@@ -8,14 +7,7 @@ use testkit::tree::Builder;
 pub(crate) fn kept_of(layers: &[Builder], json: &str) -> String {
     let tars = layers.iter().map(Builder::tar).collect();
     let instructions = vec!["ADD base.tar /"; layers.len()];
-    super::kept(
-        tars,
-        &instructions,
-        json,
-        &Options::default(),
-        Watched::Never,
-    )
-    .expect("the image can be slimmed")
+    super::kept_of_layers(tars, &instructions, json)
 }
 
 /// A package of dpkg: its stanza, and its files.

@@ -6,7 +6,7 @@ pub(crate) mod installed;
 use std::collections::BTreeSet;
 
 use image::{Config, FileSystem};
-use jettison::closure::{self, Error, Options, Watched};
+use jettison::closure::{self, Closure, Error, Options, Watched};
 use jettison::packages::PackageDb;
 use layer::NodeId;
 use testkit::elf;
@@ -52,24 +52,23 @@ fn config(json: &str, instructions: &[&str]) -> Config {
     Config::parse(text.into_bytes()).expect("the test's config is valid")
 }
 
-/// Returns the kept files and links with their reasons, sorted, one on a line;
-/// directories (but empty ones of users and of Python) and the loader's chain are left out. `instructions` are those of the layers, as
-/// far as the history has them; `trace` is what was seen when it ran.
-pub(crate) fn kept(
+/// Searches an image for what has to stay. `instructions` are those of the layers, as far as the history has them;
+/// `trace` is what was seen when it ran.
+pub(crate) fn search(
     layers: Vec<Vec<u8>>,
     instructions: &[&str],
     json: &str,
     options: &Options,
     trace: Watched<'_>,
-) -> Result<String, Error> {
+) -> Result<(FileSystem, Closure), Error> {
     let built = merge(layers);
     let files = FileSystem {
         tree: built.tree,
         contents: built.contents,
         unpacked: 0,
     };
-    let tree = &files.tree;
-    let packages = PackageDb::read(tree, &files.contents).expect("the databases can be read");
+    let packages =
+        PackageDb::read(&files.tree, &files.contents).expect("the databases can be read");
     let config = config(json, instructions);
     let input = closure::Input {
         files: &files,
@@ -80,6 +79,20 @@ pub(crate) fn kept(
         repairs: &BTreeSet::new(),
     };
     let closure = closure::compute(&input)?;
+    Ok((files, closure))
+}
+
+/// Returns the kept files and links with their reasons, sorted, one on a line;
+/// directories (but empty ones of users and of Python) and the loader's chain are left out.
+pub(crate) fn kept(
+    layers: Vec<Vec<u8>>,
+    instructions: &[&str],
+    json: &str,
+    options: &Options,
+    trace: Watched<'_>,
+) -> Result<String, Error> {
+    let (files, closure) = search(layers, instructions, json, options, trace)?;
+    let tree = &files.tree;
     // Of directories those that hold nothing: others are there for what they hold.
     let is_full = |node: &NodeId| tree.children(*node).iter().any(|n| closure.graph.keeps(*n));
     let places = [&b"home/"[..], b"usr/lib/python3"];
@@ -103,4 +116,21 @@ pub(crate) fn kept(
             Some(format!("{path} {reason}\n"))
         })
         .collect())
+}
+
+/// Returns what is kept of layers that nobody watched, without options.
+pub(crate) fn kept_of_layers(layers: Vec<Vec<u8>>, instructions: &[&str], json: &str) -> String {
+    kept(
+        layers,
+        instructions,
+        json,
+        &Options::default(),
+        Watched::Never,
+    )
+    .expect("the image can be slimmed")
+}
+
+/// Returns what is kept of an image of one layer.
+pub(crate) fn kept_by_default(image: &Builder, json: &str) -> String {
+    kept_of_layers(vec![image.tar()], &[], json)
 }
