@@ -55,16 +55,18 @@ mod watched;
 
 use std::collections::{BTreeSet, HashSet};
 
-pub use graph::{Edge, Evidence, Graph};
 use image::{Config, FileSystem};
 use layer::{NodeId, Tree};
-pub use level::Level;
-pub(crate) use package::gone;
-pub(crate) use traced::{asks, taken_for_directories};
-pub use watched::{Run, Watched, Watching};
 
 use crate::loader;
 use crate::packages::{self, PackageDb};
+
+pub use graph::{Edge, Evidence, Graph};
+pub use level::Level;
+pub use watched::{Run, Watched, Watching};
+
+pub(crate) use package::gone;
+pub(crate) use traced::{asks, taken_for_directories};
 
 /// What [`compute`] starts from.
 #[derive(Debug)]

@@ -36,18 +36,6 @@ pub(super) struct Optional {
     pub(super) wrapped: OnceCell<Vec<NodeId>>,
 }
 
-impl Optional {
-    pub(super) fn new(node: NodeId, interpreter: NodeId, edge: Edge) -> Self {
-        let wrapped = OnceCell::new();
-        Self {
-            node,
-            interpreter,
-            edge,
-            wrapped,
-        }
-    }
-}
-
 /// A program that stays if it costs next to nothing.
 #[derive(Debug, Default)]
 pub(super) struct Companion {

@@ -96,10 +96,7 @@ pub(super) fn started_by_others(collector: &mut Collector<'_>, name: &[u8], call
             let companion = collector.companions.entry(found.node).or_default();
             companion.is_started = true;
         }
-        Script::Of(interpreter) => {
-            let script = Optional::new(found.node, interpreter, caller.clone());
-            collector.optional.push(script);
-        }
+        Script::Of(interpreter) => collector.keep_with(found.node, interpreter, caller.clone()),
         Script::Broken => {}
     }
 }
@@ -120,8 +117,7 @@ pub(super) fn asked_for(collector: &mut Collector<'_>) {
                 Script::Of(interpreter) => {
                     let reason = format!("{} was asked for", package.name);
                     let edge = Edge::new(None, Evidence::Package, reason);
-                    let script = Optional::new(*node, interpreter, edge);
-                    collector.optional.push(script);
+                    collector.keep_with(*node, interpreter, edge);
                 }
                 Script::Broken => {}
             }

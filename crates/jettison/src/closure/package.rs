@@ -14,7 +14,7 @@ use std::collections::BTreeSet;
 use layer::NodeId;
 
 use self::additions::{extensions, holds_plugins_alone, keep_additions, keep_generated};
-use super::collector::{Collector, Optional, Script};
+use super::collector::{Collector, Script};
 use super::directories::is_shared;
 use super::language::perl;
 use super::wanted::is_wanted;
@@ -213,8 +213,7 @@ pub(super) fn keep_data(
             }
             // Another name of a script, or of a command of what a language installs as one: it stays if that does.
             Some(program) if program != *node => {
-                let script = Optional::new(*node, program, edge.clone());
-                collector.optional.push(script);
+                collector.keep_with(*node, program, edge.clone());
             }
             _ => collector.keep(*node, edge.clone()),
         }

@@ -10,7 +10,7 @@
 
 use layer::NodeId;
 
-use super::collector::{Collector, Optional};
+use super::collector::Collector;
 use super::script::split_words;
 use super::{Edge, Error, Evidence, package};
 use crate::script::{self, Dialect};
@@ -147,8 +147,7 @@ fn examine_rotations(collector: &mut Collector<'_>, node: NodeId, text: &[u8]) {
             continue;
         };
         let edge = Edge::new(Some(node), Evidence::Path, "include");
-        let script = Optional::new(rule, *program, edge);
-        collector.optional.push(script);
+        collector.keep_with(rule, *program, edge);
     }
 }
 

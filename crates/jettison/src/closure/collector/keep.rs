@@ -1,5 +1,7 @@
 //! Keeping a file: with what reason, and whether for certain.
 
+use std::cell::OnceCell;
+
 use layer::NodeId;
 use layer::tree::resolve::{Lookup, Unresolved};
 
@@ -45,6 +47,16 @@ impl Collector<'_> {
         self.keep_so(node, edge, Came::Certain);
     }
 
+    /// Keeps a script that came along, once its interpreter is kept for another reason.
+    pub(in crate::closure) fn keep_with(&mut self, node: NodeId, interpreter: NodeId, edge: Edge) {
+        self.optional.push(Optional {
+            node,
+            interpreter,
+            edge,
+            wrapped: OnceCell::new(),
+        });
+    }
+
     /// Keeps a file that somebody only asked about. Of a program, what it takes to start it stays with it; what it
     /// says matters once it is kept for another reason.
     pub(in crate::closure) fn keep_glanced(&mut self, node: NodeId, edge: Edge) {
@@ -86,7 +98,7 @@ impl Collector<'_> {
                     if edge.evidence == Evidence::Path && !self.graph.keeps(interpreter) => {}
                 Script::Broken if edge.evidence == Evidence::Path => {}
                 Script::Of(interpreter) => {
-                    self.optional.push(Optional::new(node, interpreter, edge));
+                    self.keep_with(node, interpreter, edge);
                     return;
                 }
                 Script::Broken => return,
