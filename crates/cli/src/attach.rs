@@ -118,7 +118,7 @@ pub(crate) fn attach(
     // Before the program can tell anybody that it runs.
     let watched = (!args.tty).then(sandbox::watch_signals).transpose()?;
     let mut container = sandbox::spawn(&spec)?;
-    let status = if let Some(controller) = container.take_terminal() {
+    let status = if let Some(controller) = container.main.take_terminal() {
         let null;
         let stdin = std::io::stdin();
         let input = if args.interactive {
@@ -147,15 +147,15 @@ pub(crate) fn attach(
 /// Waits until the command ends, and after `limit` ends it as `docker stop` does.
 fn wait(container: &mut Container, limit: Option<Duration>) -> Result<ExitStatus, sandbox::Error> {
     let Some(limit) = limit else {
-        return container.wait();
+        return container.main.wait();
     };
-    if let Some(status) = container.wait_timeout(limit)? {
+    if let Some(status) = container.main.wait_timeout(limit)? {
         return Ok(status);
     }
-    container.signal(SIGTERM)?;
-    match container.wait_timeout(GRACE)? {
+    container.main.signal(SIGTERM)?;
+    match container.main.wait_timeout(GRACE)? {
         Some(status) => Ok(status),
-        None => container.kill(),
+        None => container.main.kill(),
     }
 }
 

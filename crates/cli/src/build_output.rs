@@ -287,10 +287,10 @@ impl Report for Show<'_> {
 fn attach(spec: &sandbox::Spec) -> Result<(), sandbox::Error> {
     use std::os::fd::AsFd;
     let mut container = sandbox::spawn(spec)?;
-    if let Some(controller) = container.take_terminal() {
+    if let Some(controller) = container.main.take_terminal() {
         let (input, output) = (std::io::stdin(), std::io::stdout());
         let session = sandbox::terminal::Session::start(controller, input.as_fd(), output.as_fd())?;
-        container.wait()?;
+        container.main.wait()?;
         session.finish();
     }
     Ok(())

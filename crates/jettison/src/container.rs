@@ -12,7 +12,7 @@
 //! let unpacked = Unpacked::new(files, &spec.ids, "/tmp".as_ref())?;
 //! unpacked.prepare(&mut spec);
 //! let mut container = sandbox::spawn(&spec)?;
-//! container.wait()?;
+//! container.main.wait()?;
 //! # Ok(())
 //! # }
 //! ```

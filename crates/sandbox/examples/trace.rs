@@ -24,7 +24,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     };
     let begin = Instant::now();
     let mut container = spawn(&spec)?;
-    let status = container.wait()?;
+    let status = container.main.wait()?;
     let took = begin.elapsed();
     if let Some(trace) = container.take_trace() {
         for access in trace.accesses.iter().filter(|_| !quiet) {

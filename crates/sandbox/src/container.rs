@@ -1,100 +1,26 @@
 //! A running container, seen from outside.
 
-use std::fs::File;
 use std::net::{SocketAddr, TcpStream};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::AsFd;
 use std::time::Duration;
 use std::{fs, io};
 
 use crate::child::Beside;
-use crate::streams::Ends;
-use crate::supervise::Supervised;
 use crate::trace::{Trace, TraceOptions, Tracing};
-use crate::{
-    Error, Exec, ExitStatus, HostCommand, IdMapping, Network, Process, Spec, launch, network,
-};
+use crate::{Error, Exec, HostCommand, IdMapping, Network, Process, Spec, launch, network};
 
-/// A running container. Dropping it kills everything in it.
+/// A running container. Dropping it kills everything in it, and so does to kill its first program.
 #[derive(Debug)]
 pub struct Container {
-    /// The first process and its monitor.
-    pub(crate) supervised: Supervised,
-    pub(crate) terminal: Option<OwnedFd>,
-    pub(crate) ends: Ends,
+    /// Its first program, pid 1: when it has ended, so has everything else in the container. As everywhere, a signal that
+    /// pid 1 has no handler for does nothing to it, except SIGKILL.
+    pub main: Process,
     pub(crate) ids: IdMapping,
     pub(crate) network: Network,
     pub(crate) tracing: Option<Tracing>,
 }
 
 impl Container {
-    /// Returns the number of the first process, on the host.
-    #[must_use]
-    pub fn pid(&self) -> i32 {
-        self.supervised.pid()
-    }
-
-    /// Takes the writing end of standard input, if that is piped. Dropping it ends the input.
-    pub fn take_stdin(&mut self) -> Option<File> {
-        self.ends.stdin.take()
-    }
-
-    /// Takes the reading end of standard output, if that is piped.
-    pub fn take_stdout(&mut self) -> Option<File> {
-        self.ends.stdout.take()
-    }
-
-    /// Takes the reading end of standard error, if that is piped.
-    pub fn take_stderr(&mut self) -> Option<File> {
-        self.ends.stderr.take()
-    }
-
-    /// Takes the controlling side of the terminal, if there is one. [`terminal::Session`](crate::terminal::Session)
-    /// connects it to the caller's.
-    pub fn take_terminal(&mut self) -> Option<OwnedFd> {
-        self.terminal.take()
-    }
-
-    /// Returns how the program ended, or `None` if it runs.
-    ///
-    /// # Errors
-    /// If the monitor cannot be heard.
-    pub fn try_wait(&mut self) -> Result<Option<ExitStatus>, Error> {
-        self.supervised.wait_timeout(Duration::ZERO)
-    }
-
-    /// Waits until the program ends. Then nothing that it started runs any more either.
-    ///
-    /// # Errors
-    /// If the monitor cannot be heard.
-    pub fn wait(&mut self) -> Result<ExitStatus, Error> {
-        self.supervised.wait()
-    }
-
-    /// Waits until the program ends, or for so long. `None` means that it runs.
-    ///
-    /// # Errors
-    /// If the monitor cannot be heard.
-    pub fn wait_timeout(&mut self, timeout: Duration) -> Result<Option<ExitStatus>, Error> {
-        self.supervised.wait_timeout(timeout)
-    }
-
-    /// Sends the first process a signal. As everywhere, one that it has no handler for does nothing to
-    /// pid 1, except SIGKILL. One that has ended is left in peace.
-    ///
-    /// # Errors
-    /// If the signal does not exist.
-    pub fn signal(&self, signal: i32) -> Result<(), Error> {
-        self.supervised.signal(signal)
-    }
-
-    /// Ends everything in the container and waits for that.
-    ///
-    /// # Errors
-    /// If the monitor cannot be heard.
-    pub fn kill(&mut self) -> Result<ExitStatus, Error> {
-        self.supervised.kill()
-    }
-
     /// Returns what programs have asked for so far, if that is recorded.
     #[must_use]
     pub fn trace(&self) -> Option<Trace> {
@@ -130,7 +56,7 @@ impl Container {
 
     /// Returns what a container of this spec has to enter to share the network.
     pub(crate) fn shared_with(&self, spec: &Spec) -> Result<Beside<'_>, Error> {
-        let monitor = self.supervised.monitor();
+        let monitor = self.main.supervised.monitor();
         let reason = match monitor {
             None => "it has ended",
             Some(_) if spec.ids != self.ids => {
@@ -138,7 +64,7 @@ impl Container {
             }
             Some(_) if spec.network != self.network => "one of them uses another network",
             Some(monitor) => {
-                let first = self.supervised.process().as_fd();
+                let first = self.main.supervised.process().as_fd();
                 return Ok(Beside { monitor, first });
             }
         };
@@ -180,7 +106,7 @@ impl Container {
     pub fn listening_tcp_ports(&self) -> Result<Vec<SocketAddr>, Error> {
         let mut found = Vec::new();
         for file in ["tcp", "tcp6"] {
-            let path = format!("/proc/{}/net/{file}", self.pid());
+            let path = format!("/proc/{}/net/{file}", self.main.pid());
             match fs::read_to_string(&path) {
                 Ok(text) => found.extend(network::listening(&text)),
                 // A kernel without IPv6 has no tcp6.
@@ -203,7 +129,7 @@ impl Container {
     /// a table whose size is that of the host's memory.
     pub fn tcp_sockets(&self) -> Option<[u32; 2]> {
         let count = |file: &str, protocol: &str| {
-            let text = fs::read_to_string(format!("/proc/{}/net/{file}", self.pid())).ok()?;
+            let text = fs::read_to_string(format!("/proc/{}/net/{file}", self.main.pid())).ok()?;
             network::sockets_in_use(&text, protocol)
         };
         // A kernel without IPv6 has no sockstat6.

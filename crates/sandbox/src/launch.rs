@@ -14,6 +14,7 @@ use rustix::net::RecvFlags;
 use crate::child::{self, Channels, Joined};
 use crate::message::{Message, channel, receive, send};
 use crate::plan::{Plan, Program, Step, namespaces};
+use crate::streams::Ends;
 use crate::supervise::{Child, Supervised};
 use crate::sys::{self, Cloned};
 use crate::trace::{Calls, Origin, Tracing};
@@ -75,18 +76,11 @@ pub(crate) fn spawn_beside(other: Option<&Container>, spec: &Spec) -> Result<Con
     let tracing = Tracing::new(spec.trace.as_ref(), &spec.ids);
     let container = supervised.as_ref().map(Supervised::process);
     let heard = listen_to_program(report.as_fd(), tracing.as_ref(), container, &plan.program)?;
-    let terminal = heard.terminal;
-    let supervised = running(
-        supervised,
-        heard.failed,
-        &spec.argv,
-        &plan.program,
-        |step| plan.describe(step),
-    )?;
+    let main = running(supervised, heard, ends, &spec.argv, &plan.program, |step| {
+        plan.describe(step)
+    })?;
     Ok(Container {
-        supervised,
-        terminal,
-        ends,
+        main,
         ids: spec.ids.clone(),
         network: spec.network,
         tracing,
@@ -96,14 +90,19 @@ pub(crate) fn spawn_beside(other: Option<&Container>, spec: &Spec) -> Result<Con
 /// Decides whether a program runs now.
 fn running(
     supervised: Option<Supervised>,
-    failed: Option<Failed>,
+    heard: Heard,
+    ends: Ends,
     argv: &[OsString],
     program: &Program,
     describe: impl Fn(u32) -> String,
-) -> Result<Supervised, Error> {
-    match (failed, supervised) {
+) -> Result<Process, Error> {
+    match (heard.failed, supervised) {
         (Some(failed), _) => Err(failed.explain(argv, program, describe)),
-        (None, Some(supervised)) => Ok(supervised),
+        (None, Some(supervised)) => Ok(Process {
+            supervised,
+            ends,
+            terminal: heard.terminal,
+        }),
         (None, None) => Err(Error::Supervise {
             action: "start a program: its monitor was killed",
             source: Errno::CHILD.into(),
@@ -138,7 +137,7 @@ pub(crate) fn exec(container: &Container, exec: &Exec) -> Result<Process, Error>
     let program = Program::of_exec(exec, &container.ids, container.trace_options())?;
     let all = namespaces(container.network) | libc::CLONE_NEWUSER;
     let joined = Joined {
-        container: container.supervised.process().as_fd(),
+        container: container.main.supervised.process().as_fd(),
         namespaces: all,
     };
     start_beside(
@@ -154,7 +153,7 @@ pub(crate) fn exec(container: &Container, exec: &Exec) -> Result<Process, Error>
 pub(crate) fn host_command(container: &Container, command: &HostCommand) -> Result<Process, Error> {
     let program = Program::of_host(command)?;
     let joined = (container.network != Network::Host)
-        .then(|| Joined::network(container.supervised.process().as_fd()));
+        .then(|| Joined::network(container.main.supervised.process().as_fd()));
     start_beside(joined, &program, command.streams, &command.argv, None)
 }
 
@@ -183,16 +182,10 @@ fn start_beside(
     let supervised = Supervised::new(monitor, control)
         .map_err(Error::supervise("start the monitor of a program"))?;
     let tracing = traced.and_then(|container| container.tracing.as_ref());
-    let container = traced.map(|container| container.supervised.process());
+    let container = traced.map(|container| container.main.supervised.process());
     let heard = listen_to_program(report.as_fd(), tracing, container, program)?;
     let describe = |step| Step::describe(step).to_owned();
-    let terminal = heard.terminal;
-    let supervised = running(supervised, heard.failed, argv, program, describe)?;
-    Ok(Process {
-        supervised,
-        ends,
-        terminal,
-    })
+    running(supervised, heard, ends, argv, program, describe)
 }
 
 /// Makes a process that runs a function of `child` and ends.

@@ -1,7 +1,7 @@
 //! Runs a command in a root directory, without privilege.
 //!
 //! [`spawn`] takes a [`Spec`], plain data that says what to run and in which surroundings, and returns a
-//! [`Container`], which can be waited for, signalled, connected to and entered. The surroundings are those
+//! [`Container`], whose program can be waited for and signalled, and which can be connected to and entered. The surroundings are those
 //! of `docker run`: own namespaces, `/proc`, `/dev` and `/sys` as docker lays them out, docker's set of
 //! capabilities, the program as pid 1. [`IdMapping`] says which ids of the host stand for those of the
 //! container; that is what differs between root, a user with sub-ids and any other user.
@@ -11,7 +11,7 @@
 //!
 //! let ids = IdMapping::detect(&Caller::current());
 //! let mut container = spawn(&Spec::new("/tmp/root", vec!["/bin/true".into()], ids))?;
-//! assert!(container.wait()?.success());
+//! assert!(container.main.wait()?.success());
 //! # Ok::<(), sandbox::Error>(())
 //! ```
 //!

@@ -36,7 +36,7 @@ pub(crate) fn connect(
         socket_with(family, SocketType::STREAM, flags, None)?
     } else {
         let (report, report_child) = channel()?;
-        let init = container.supervised.process().as_fd();
+        let init = container.main.supervised.process().as_fd();
         let helper = start(0, || child::make_socket(init, family, report_child.as_fd()))?;
         drop(report_child);
         let heard = listen(report.as_fd()).map_err(io::Error::other)?;

@@ -1,4 +1,4 @@
-//! Programs beside the first one of a container, and how programs end.
+//! Programs that run, and how they end.
 
 use std::fs::File;
 use std::os::fd::OwnedFd;
@@ -34,7 +34,7 @@ impl ExitStatus {
     }
 }
 
-/// A program that was started beside the first one of a container. Dropping it kills it.
+/// A program of a container, or beside one. Dropping it kills it.
 #[derive(Debug)]
 pub struct Process {
     pub(crate) supervised: Supervised,
@@ -64,7 +64,8 @@ impl Process {
         self.ends.stderr.take()
     }
 
-    /// Takes the controlling side of the terminal, if there is one.
+    /// Takes the controlling side of the terminal, if there is one. [`terminal::Session`](crate::terminal::Session)
+    /// connects it to the caller's.
     pub fn take_terminal(&mut self) -> Option<OwnedFd> {
         self.terminal.take()
     }
@@ -77,7 +78,7 @@ impl Process {
         self.supervised.wait_timeout(Duration::ZERO)
     }
 
-    /// Waits until the program ends.
+    /// Waits until the program ends. Of the first one of a container, nothing that it started runs any more then either.
     ///
     /// # Errors
     /// If its monitor cannot be heard.
@@ -101,7 +102,7 @@ impl Process {
         self.supervised.signal(signal)
     }
 
-    /// Ends it at once and waits for that. What it has started itself may go on.
+    /// Ends it at once and waits for that. What it has started itself may go on, unless it was the first of a container.
     ///
     /// # Errors
     /// If its monitor cannot be heard.

@@ -148,6 +148,7 @@ impl WatchedSignals {
         let failed = || Error::supervise::<io::Error>("pass on signals");
         let watch = self.0;
         let init = container
+            .main
             .supervised
             .process()
             .try_clone()

@@ -49,7 +49,7 @@ pub struct Spec {
     pub ids: IdMapping,
     /// What the program's streams are connected to. Not used with a terminal.
     pub streams: Streams,
-    /// Whether the program gets a terminal, to be had from [`Container::take_terminal`](crate::Container::take_terminal).
+    /// Whether the program gets a terminal, to be had from [`Process::take_terminal`](crate::Process::take_terminal).
     pub terminal: bool,
     /// What to record of the files that programs ask for; `None` records nothing and costs nothing. See
     /// [`Container::take_trace`](crate::Container::take_trace).

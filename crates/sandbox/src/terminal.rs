@@ -28,7 +28,7 @@ pub struct Session {
 
 impl Session {
     /// Begins to copy between the caller's terminal and the controlling side of the container's, which is
-    /// to be had from [`Container::take_terminal`](crate::Container::take_terminal). An input that is not
+    /// to be had from [`Process::take_terminal`](crate::Process::take_terminal). An input that is not
     /// a terminal is copied just the same.
     ///
     /// # Errors

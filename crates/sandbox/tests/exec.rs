@@ -93,7 +93,7 @@ fn a_command_ends_with_its_container_or_by_force() {
     assert_eq!(process.try_wait().unwrap(), None);
     assert_eq!(process.kill().unwrap(), ExitStatus::Signal(9));
     let mut process = container.exec(&script("sleep 60")).unwrap();
-    container.kill().unwrap();
+    container.main.kill().unwrap();
     assert_eq!(process.wait().unwrap(), ExitStatus::Signal(9));
     assert!(container.exec(&script("true")).is_err());
 }

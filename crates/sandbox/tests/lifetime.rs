@@ -46,7 +46,7 @@ fn kill_and_drop_leave_nothing_behind() {
         if dropped {
             drop(container);
         } else {
-            assert_eq!(container.kill().unwrap(), ExitStatus::Signal(9));
+            assert_eq!(container.main.kill().unwrap(), ExitStatus::Signal(9));
         }
         assert_eq!(processes_with(&word), 0);
     }
@@ -66,22 +66,25 @@ fn a_program_is_stopped_by_a_signal_that_it_handles() {
     let Some(root) = root() else { return };
     let script = "trap 'echo bye; exit 5' TERM; echo up; while :; do sleep 0.05; done";
     let mut container = spawn(&root.script(script)).unwrap();
-    let mut stdout = container.take_stdout().unwrap();
+    let mut stdout = container.main.take_stdout().unwrap();
     stdout.read_exact(&mut [0; 3]).unwrap();
-    assert_eq!(container.try_wait().unwrap(), None);
+    assert_eq!(container.main.try_wait().unwrap(), None);
     assert_eq!(
-        container.wait_timeout(Duration::from_millis(20)).unwrap(),
+        container
+            .main
+            .wait_timeout(Duration::from_millis(20))
+            .unwrap(),
         None
     );
-    container.signal(15).unwrap();
+    container.main.signal(15).unwrap();
     assert_eq!(
-        container.wait_timeout(TIMEOUT).unwrap(),
+        container.main.wait_timeout(TIMEOUT).unwrap(),
         Some(ExitStatus::Code(5))
     );
     assert_eq!(support::read(Some(stdout)), "bye\n");
-    container.signal(15).unwrap();
+    container.main.signal(15).unwrap();
     assert!(
-        container.signal(1000).is_ok(),
+        container.main.signal(1000).is_ok(),
         "a container that has ended is left in peace"
     );
 }
@@ -98,7 +101,7 @@ fn a_signal_may_be_any_that_exists() {
     // A real-time signal, as systemd has for its end.
     process.signal(37).unwrap();
     assert_eq!(process.wait().unwrap(), ExitStatus::Signal(37));
-    assert!(container.signal(1000).is_err());
+    assert!(container.main.signal(1000).is_err());
 }
 
 #[test]
@@ -113,7 +116,7 @@ fn signals_of_the_caller_are_passed_on() {
         .status()
         .unwrap();
     assert_eq!(
-        container.wait_timeout(TIMEOUT).unwrap(),
+        container.main.wait_timeout(TIMEOUT).unwrap(),
         Some(ExitStatus::Code(6))
     );
     drop(forwarding);
@@ -154,7 +157,7 @@ fn a_container_outlives_the_thread_that_made_it() {
     let mut container = std::thread::spawn(move || spawn(&spec).unwrap())
         .join()
         .unwrap();
-    assert_eq!(container.wait().unwrap(), ExitStatus::Code(4));
+    assert_eq!(container.main.wait().unwrap(), ExitStatus::Code(4));
 }
 
 /// Not a test by itself: what the next test runs in a process of its own.
@@ -167,7 +170,7 @@ fn victim() {
     let Some(root) = root() else { return };
     let mut container = started(&root.script(&many(&word)));
     println!("container is up");
-    container.wait().unwrap();
+    container.main.wait().unwrap();
 }
 
 #[test]

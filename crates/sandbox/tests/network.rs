@@ -168,10 +168,10 @@ fn a_container_beside_another_shares_its_network_and_ends_with_it() {
         })
         .unwrap();
     let mut said = String::new();
-    let mut stdout = client.take_stdout().unwrap();
+    let mut stdout = client.main.take_stdout().unwrap();
     stdout.read_to_string(&mut said).unwrap();
     assert_eq!(said, "welcome\n1\n1\nclient\n");
-    assert!(client.wait().unwrap().success());
+    assert!(client.main.wait().unwrap().success());
 
     let mut waiting = first
         .beside(&root.script("nc -ll -p 80 -e echo both; true"))
@@ -180,8 +180,8 @@ fn a_container_beside_another_shares_its_network_and_ends_with_it() {
     while first.listening_tcp_ports().unwrap().len() < 2 {
         assert!(Instant::now() < deadline, "the second does not listen");
     }
-    first.kill().unwrap();
-    assert_eq!(waiting.wait().unwrap(), ExitStatus::Signal(9));
+    first.main.kill().unwrap();
+    assert_eq!(waiting.main.wait().unwrap(), ExitStatus::Signal(9));
     let error = first.beside(&root.script("true")).unwrap_err();
     assert_eq!(
         error.to_string(),

@@ -21,8 +21,8 @@ fn exit_codes_and_signals_are_those_of_the_program() {
         assert_eq!(status, expected, "{script}: {errors}");
     }
     let mut container = spawn(&root.script("sleep 60")).unwrap();
-    assert_eq!(container.kill().unwrap(), ExitStatus::Signal(9));
-    assert_eq!(container.wait().unwrap().code(), 137);
+    assert_eq!(container.main.kill().unwrap(), ExitStatus::Signal(9));
+    assert_eq!(container.main.wait().unwrap().code(), 137);
 }
 
 #[test]
@@ -178,12 +178,12 @@ fn input_and_output_go_through_pipes() {
         ..root.script("cat; echo said >&2; echo more > /dev/stdout; echo bad > /dev/stderr")
     };
     let mut container = spawn(&spec).unwrap();
-    let mut stdin = container.take_stdin().unwrap();
+    let mut stdin = container.main.take_stdin().unwrap();
     stdin.write_all(b"hello\n").unwrap();
     drop(stdin);
-    assert_eq!(support::read(container.take_stdout()), "hello\nmore\n");
-    assert_eq!(support::read(container.take_stderr()), "said\nbad\n");
-    assert!(container.wait().unwrap().success());
+    assert_eq!(support::read(container.main.take_stdout()), "hello\nmore\n");
+    assert_eq!(support::read(container.main.take_stderr()), "said\nbad\n");
+    assert!(container.main.wait().unwrap().success());
 }
 
 #[test]
@@ -215,8 +215,8 @@ fn output_can_be_read_while_the_program_runs() {
     };
     let mut container = spawn(&spec).unwrap();
     let (mut stdin, mut stdout) = (
-        container.take_stdin().unwrap(),
-        container.take_stdout().unwrap(),
+        container.main.take_stdin().unwrap(),
+        container.main.take_stdout().unwrap(),
     );
     for word in ["one", "two"] {
         writeln!(stdin, "{word}").unwrap();
@@ -225,5 +225,5 @@ fn output_can_be_read_while_the_program_runs() {
         assert_eq!(answer, format!("got {word}\n").into_bytes());
     }
     drop(stdin);
-    assert!(container.wait().unwrap().success());
+    assert!(container.main.wait().unwrap().success());
 }

@@ -102,9 +102,9 @@ fn identities_are_kept_while_files_are_recorded() {
             ..spec.clone()
         };
         let mut container = sandbox::spawn(&spec).unwrap();
-        let seen = support::read(container.take_stdout());
+        let seen = support::read(container.main.take_stdout());
         assert_eq!(seen, "999\n999\ncontent of a file\n");
-        assert!(container.wait().unwrap().success());
+        assert!(container.main.wait().unwrap().success());
         let trace = container.take_trace().unwrap();
         assert!(trace.complete);
         for path in ["/work", "/run/app/file"] {

@@ -20,7 +20,7 @@ fn a_program_has_a_terminal_that_is_its_own() {
         ..root.script(script)
     })
     .unwrap();
-    let controller = container.take_terminal().unwrap();
+    let controller = container.main.take_terminal().unwrap();
     let size = Winsize {
         ws_row: 33,
         ws_col: 99,
@@ -39,7 +39,7 @@ fn a_program_has_a_terminal_that_is_its_own() {
         .replacen("typed\n", "", 1);
     assert!(seen.starts_with("/dev/pts/0\nall\n"), "{seen}");
     assert!(seen.ends_with("direct\nconsole\n<typed>\n"), "{seen}");
-    assert!(container.wait().unwrap().success());
+    assert!(container.main.wait().unwrap().success());
 }
 
 #[test]
@@ -59,7 +59,7 @@ fn a_session_copies_both_ways() {
     let before = rustix::termios::tcgetattr(&inner).unwrap();
     let (mut read, output) = std::io::pipe().unwrap();
 
-    let controller = container.take_terminal().unwrap();
+    let controller = container.main.take_terminal().unwrap();
     let session = Session::start(controller, inner.as_fd(), output.as_fd()).unwrap();
     drop(output);
     assert_ne!(
@@ -76,7 +76,7 @@ fn a_session_copies_both_ways() {
     File::from(outer.try_clone().unwrap())
         .write_all(b"typed\r")
         .unwrap();
-    assert_eq!(container.wait().unwrap().code(), 3);
+    assert_eq!(container.main.wait().unwrap().code(), 3);
     session.finish();
     read.read_to_string(&mut seen).unwrap();
     assert!(seen.ends_with("<typed>\r\n"), "{seen:?}");

@@ -86,8 +86,8 @@ fn trace(spec: &Spec) -> Trace {
 #[track_caller]
 fn trace_once(spec: &Spec) -> Trace {
     let mut container = spawn(spec).unwrap();
-    let errors = support::read(container.take_stderr());
-    let status = container.wait().unwrap();
+    let errors = support::read(container.main.take_stderr());
+    let status = container.main.wait().unwrap();
     assert!(status.success(), "{status:?}: {errors}");
     let trace = container.take_trace().unwrap();
     assert!(trace.complete);
@@ -375,7 +375,7 @@ fn run_later(spec: &Spec) {
     while !text(&container.trace().unwrap(), &[]).contains("Found Open 2x /data/file") {
         assert!(Instant::now() < deadline);
     }
-    container.kill().unwrap();
+    container.main.kill().unwrap();
     let seen = text(&container.take_trace().unwrap(), &[]);
     assert_eq!(
         seen,
@@ -454,7 +454,7 @@ fn a_traced_container_can_be_killed_at_any_time() {
             let mut container = spawn(spec).unwrap();
             std::thread::sleep(Duration::from_millis(milliseconds));
             if milliseconds % 2 == 0 {
-                container.kill().unwrap();
+                container.main.kill().unwrap();
                 assert!(container.take_trace().unwrap().complete);
             }
         }
@@ -471,8 +471,8 @@ fn signals_mean_to_a_traced_program_what_they_mean_to_others() {
     let spec = traced(&root, &["sh", "-c", script]);
     for spec in [&spec, &by_ptrace(&spec)] {
         let mut container = spawn(spec).unwrap();
-        let output = support::read(container.take_stdout());
-        assert!(container.wait().unwrap().success());
+        let output = support::read(container.main.take_stdout());
+        assert!(container.main.wait().unwrap().success());
         assert_eq!(output, "woken\n143\ncontent\n");
         let seen = text(&container.take_trace().unwrap(), &[]);
         assert!(seen.contains("Found Open 1x /data/file\n"), "{seen}");

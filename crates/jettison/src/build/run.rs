@@ -308,7 +308,7 @@ fn watch(
     stage: &Stage<'_>,
     mut container: sandbox::Container,
 ) -> Result<(ExitStatus, Vec<u8>), Error> {
-    let ends = [container.take_stdout(), container.take_stderr()];
+    let ends = [container.main.take_stdout(), container.main.take_stderr()];
     let tail = std::sync::Mutex::new(Vec::new());
     std::thread::scope(|scope| {
         for mut end in ends.into_iter().flatten() {
@@ -326,11 +326,11 @@ fn watch(
             });
         }
         loop {
-            if let Some(status) = container.wait_timeout(PATIENCE)? {
+            if let Some(status) = container.main.wait_timeout(PATIENCE)? {
                 return Ok(status);
             }
             if stage.build.stopped.load(Ordering::Relaxed) {
-                container.kill()?;
+                container.main.kill()?;
                 return Err(Error::Stopped);
             }
         }

@@ -192,9 +192,9 @@ fn link(
         read_only: false,
     });
     let mut container = sandbox::spawn(&spec).map_err(container::Error::from)?;
-    let streams = [container.take_stdout(), container.take_stderr()];
+    let streams = [container.main.take_stdout(), container.main.take_stderr()];
     let readers = streams.map(|stream| std::thread::spawn(move || said(stream)));
-    let status = container.wait().map_err(container::Error::from)?;
+    let status = container.main.wait().map_err(container::Error::from)?;
     let texts = readers.map(|reader| reader.join().unwrap_or_default());
     if !status.success() {
         let said = texts.concat().trim().replace('\n', "; ");

@@ -180,7 +180,7 @@ fn exec(side: &mut Side, command: &Command, timeout: Duration) -> Result<Answer,
     };
     match side.companions.spawn(&spec) {
         Ok(mut container) => {
-            let answer = finish(&mut container, command, timeout);
+            let answer = finish(&mut container.main, command, timeout);
             side.remember(container.take_trace());
             answer
         }
@@ -223,44 +223,16 @@ fn streams(command: &Command) -> Streams {
     }
 }
 
-/// A program with pipes that ends.
-trait Program {
-    fn take(&mut self) -> [Option<std::fs::File>; 3];
-    fn wait_timeout(&mut self, timeout: Duration) -> Result<Option<ExitStatus>, sandbox::Error>;
-    fn kill(&mut self) -> Result<ExitStatus, sandbox::Error>;
-}
-
-macro_rules! program {
-    ($type:ty) => {
-        impl Program for $type {
-            fn take(&mut self) -> [Option<std::fs::File>; 3] {
-                [self.take_stdin(), self.take_stdout(), self.take_stderr()]
-            }
-            fn wait_timeout(
-                &mut self,
-                timeout: Duration,
-            ) -> Result<Option<ExitStatus>, sandbox::Error> {
-                <$type>::wait_timeout(self, timeout)
-            }
-            fn kill(&mut self) -> Result<ExitStatus, sandbox::Error> {
-                <$type>::kill(self)
-            }
-        }
-    };
-}
-program!(Process);
-program!(Container);
-
 /// Waits for a program and collects what it writes.
 fn finish(
-    program: &mut impl Program,
+    program: &mut Process,
     command: &Command,
     timeout: Duration,
 ) -> Result<Answer, container::Error> {
     let timeout = command.timeout.unwrap_or(timeout);
-    let [stdin, stdout, stderr] = program.take();
-    let (stdout, stderr) = (Stream::read(stdout), Stream::read(stderr));
-    if let Some(mut stdin) = stdin {
+    let stdout = Stream::read(program.take_stdout());
+    let stderr = Stream::read(program.take_stderr());
+    if let Some(mut stdin) = program.take_stdin() {
         let text = command.stdin.clone();
         // A program that does not read its input may end first.
         std::thread::spawn(move || drop(stdin.write_all(text.as_bytes())));

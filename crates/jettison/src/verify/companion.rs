@@ -129,7 +129,7 @@ impl Companions {
         let started = Instant::now();
         let mut seen = (0, started);
         loop {
-            match running.container.wait_timeout(INTERVAL) {
+            match running.container.main.wait_timeout(INTERVAL) {
                 Ok(None) => {}
                 Ok(Some(status)) => {
                     running.stdout.settle();

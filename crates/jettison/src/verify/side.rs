@@ -146,7 +146,7 @@ impl Side {
     /// Waits until the container ends, or for so long.
     pub(super) fn wait(&mut self, timeout: Duration) -> State {
         match &mut self.run {
-            Run::Started(running) => match running.container.wait_timeout(timeout) {
+            Run::Started(running) => match running.container.main.wait_timeout(timeout) {
                 Ok(None) => State::Up,
                 Ok(Some(status)) => State::Ended(status),
                 Err(_) => State::Ended(ExitStatus::Signal(9)), // its monitor is gone, and it with it
@@ -190,7 +190,7 @@ impl Side {
     pub(super) fn stop(&mut self) {
         if let Run::Started(running) = &mut self.run {
             // If its monitor cannot be heard it is gone already.
-            let _ = running.container.kill();
+            let _ = running.container.main.kill();
         }
     }
 
@@ -254,8 +254,8 @@ pub(super) fn spawn(
     };
     match spawned {
         Ok(mut container) => Ok(Ok(Running {
-            stdout: Stream::read(container.take_stdout()),
-            stderr: Stream::read(container.take_stderr()),
+            stdout: Stream::read(container.main.take_stdout()),
+            stderr: Stream::read(container.main.take_stderr()),
             container,
         })),
         Err(error) => blame(error).map(Err),

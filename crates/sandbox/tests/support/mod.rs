@@ -139,9 +139,9 @@ pub(crate) fn strings(argv: &[&str]) -> Vec<OsString> {
 /// Runs a command to its end: its status, what it wrote to standard output, and to standard error.
 pub(crate) fn run(spec: &Spec) -> Result<(ExitStatus, String, String), Error> {
     let mut container = spawn(spec)?;
-    let output = read(container.take_stdout());
-    let errors = read(container.take_stderr());
-    Ok((container.wait()?, output, errors))
+    let output = read(container.main.take_stdout());
+    let errors = read(container.main.take_stderr());
+    Ok((container.main.wait()?, output, errors))
 }
 
 /// Runs a command that has to succeed, and returns its output.
@@ -165,8 +165,8 @@ pub(crate) fn read(stream: Option<fs::File>) -> String {
 #[track_caller]
 pub(crate) fn started(spec: &Spec) -> Container {
     let mut container = spawn(spec).unwrap();
-    let mut stdout = container.take_stdout().unwrap();
+    let mut stdout = container.main.take_stdout().unwrap();
     let read = stdout.read(&mut [0; 64]).unwrap();
-    assert!(read > 0, "{}", self::read(container.take_stderr()));
+    assert!(read > 0, "{}", self::read(container.main.take_stderr()));
     container
 }
