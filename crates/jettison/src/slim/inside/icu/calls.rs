@@ -22,6 +22,11 @@ const CALLS: &[(&str, &[&str])] = &[
     ("u_getVersion", &[]),
     ("u_init", &[]),
     ("u_version", &[]),
+    // "utrace.h", "ucptrie.h", "umutablecptrie.h", "utmscale.h": the caller's own.
+    ("utrace_", &[]),
+    ("ucptrie_", &[]),
+    ("umutablecptrie_", &[]),
+    ("utmscale_", &[]),
     // "ucnv.h", "ucnv_err.h", "ucnvsel.h"
     ("ucnv_getDisplayName", &[TOP]),
     ("ucnv_", &[]),
@@ -60,7 +65,12 @@ const CALLS: &[(&str, &[&str])] = &[
     ("uset_", &[TOP]),
     ("uscript_", &[TOP]),
     ("ubidi_", &[TOP]),
+    ("ubiditransform_", &[TOP]),
     ("u_shapeArabic", &[TOP]),
+    // "ucpmap.h" (a property of all characters), "ulistformatter.h", "ugender.h"
+    ("ucpmap_", &[TOP]),
+    ("ulistfmt_", &[TOP]),
+    ("ugender_", &[TOP]),
     // "unorm2.h", "unorm.h", "uidna.h", "usprep.h", "uspoof.h", "ucsdet.h"
     ("unorm2_", &[TOP]),
     ("unorm_", &[TOP]),
@@ -109,6 +119,7 @@ mod tests {
             ("u_strToUpper", Some(&[TOP])),
             ("uloc_getDisplayName", Some(DISPLAY)),
             ("uloc_toLanguageTag", Some(&[TOP])),
+            ("utrace_setLevel", Some(&[])),
             ("udat_open", None),
             ("unum_open", None),
             ("ures_open", None),
