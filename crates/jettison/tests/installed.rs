@@ -680,3 +680,27 @@ fn small_data_that_was_asked_for_stays_whole() {
     assert_eq!(kept(&[], 2 << 20, readme), without);
     assert_eq!(kept(&[], 9, settings), without);
 }
+
+#[test]
+fn sub_commands_that_were_asked_for_stay_with_their_tool() {
+    let large = program().data("x".repeat(20 << 20)).build();
+    let kept = |command: &str| {
+        let layer = base()
+            .executable("usr/bin/git", program().build())
+            .executable("usr/bin/git-lfs", large.clone())
+            .executable("usr/bin/hg-lfs", large.clone());
+        let packages = [
+            ESSENTIAL,
+            package("git", "Section: vcs\n", &["/usr/bin/git"]),
+            package("git-lfs", "Section: vcs\n", &["/usr/bin/git-lfs"]),
+            package("hg-lfs", "Section: vcs\n", &["/usr/bin/hg-lfs"]),
+        ];
+        let config = format!(r#"{{"Cmd":["{command}"]}}"#);
+        kept_of(&[installed(layer, &packages, &[])], &config)
+    };
+    assert_eq!(
+        kept("git"),
+        "/usr/bin/git entrypoint\n/usr/bin/git-lfs package\n"
+    );
+    assert_eq!(kept("sh"), "/bin/sh entrypoint\n/usr/bin/git package\n");
+}

@@ -82,6 +82,29 @@ fn who_gets_a_terminal_over_the_network_may_run_what_path_leads_to() {
 }
 
 #[test]
+fn users_who_are_made_at_the_start_may_run_it_too_if_they_get_a_shell() {
+    let kept = |shell: &str| {
+        let entry =
+            format!("#!/bin/sh\nset -- --shell {shell}\nuseradd \"$@\" \"$NAME\"\nexec server\n");
+        let image = image(&server(SERVES))
+            .file("etc/passwd", "root:x:0:0:root:/:/bin/sh\n")
+            .symlink("root/.ssh", "/none")
+            .executable("usr/sbin/useradd", program().build())
+            .executable("entry", entry);
+        kept_by_default(&image, r#"{"Cmd":["/entry"]}"#)
+    };
+    let without = "/bin/sh interpreter\n/entry entrypoint\n/etc/passwd system\n\
+        /usr/sbin/server script-command\n/usr/sbin/useradd script-command\n";
+    assert_eq!(kept("/usr/sbin/nologin"), without);
+    assert_eq!(
+        kept("/bin/zsh"),
+        "/bin/sh interpreter\n/bin/zsh path\n/entry entrypoint\n/etc/passwd system\n\
+         /usr/bin/figure path\n/usr/bin/greet path\n/usr/bin/tty path\n\
+         /usr/sbin/server script-command\n/usr/sbin/useradd script-command\n"
+    );
+}
+
+#[test]
 fn an_interpreter_has_functions_for_everything() {
     let interpreter = server(SERVES);
     assert_eq!(
@@ -105,5 +128,37 @@ fn a_shell_that_does_a_single_thing_is_no_reason_for_others() {
         kept_by_default(&keyless, CONFIG),
         "/bin/sh path\n/etc/passwd system\n/home/ann/.forward system\n\
          /usr/bin/figure path\n/usr/sbin/server entrypoint\n"
+    );
+}
+
+#[test]
+fn completions_go_and_logs_say_what_was() {
+    let sources =
+        "for f in \"$DIR/bash_completion\"; do . \"$f\"; done\n. \"$DIR/bash_completion\"\n";
+    let profile = ". /etc/profile.d/completion.sh\ncat /var/log/app.log /etc/app.conf\n";
+    let image = base()
+        .executable("usr/bin/app", format!("#!/bin/sh\n{profile}"))
+        .executable("usr/bin/tool", program().build())
+        .file("etc/profile.d/completion.sh", sources)
+        .file(
+            "usr/share/bash-completion/bash_completion",
+            "/usr/bin/tool --list\n",
+        )
+        .file("var/log/app.log", "/srv/data/a was read\n")
+        .file("etc/app.conf", "data = /srv/data/b\n")
+        .file("srv/data/a", "x")
+        .file("srv/data/b", "x")
+        .file(
+            "var/lib/dpkg/status",
+            "Package: completion\nStatus: install ok installed\nArchitecture: all\nVersion: 1\n\n",
+        )
+        .file(
+            "var/lib/dpkg/info/completion.list",
+            "/etc/profile.d/completion.sh\n/usr/share/bash-completion/bash_completion\n",
+        );
+    assert_eq!(
+        kept_by_default(&image, r#"{"Cmd":["app"]}"#),
+        "/bin/sh interpreter\n/etc/app.conf path\n/etc/profile.d/completion.sh path\n\
+         /srv/data/b path\n/usr/bin/app entrypoint\n/var/log/app.log path\n"
     );
 }

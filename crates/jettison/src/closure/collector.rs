@@ -107,6 +107,8 @@ pub(super) struct Collector<'a> {
     pub(super) interpreters: BTreeSet<NodeId>,
     /// Interpreters, and libraries that are one, whose language is known.
     pub(super) runtimes: HashSet<NodeId>,
+    /// What is known of those who log in.
+    pub(super) login: super::login::State,
     /// What is known of the image's Perl.
     pub(super) perl: super::language::perl::State,
     /// What is known of the image's Ruby.
@@ -184,6 +186,7 @@ impl<'a> Collector<'a> {
             repaired: HashSet::new(),
             interpreters: BTreeSet::new(),
             runtimes: HashSet::new(),
+            login: super::login::State::default(),
             perl: super::language::perl::State::default(),
             ruby: super::language::ruby::State::default(),
             jvm: super::language::jvm::State::default(),
@@ -362,9 +365,7 @@ impl<'a> Collector<'a> {
                 if first.starts_with(b"\x7fELF") {
                     return super::program::examine(self, node);
                 }
-                // What is installed, a package manager reads; it speaks of everything.
-                let is_script = first.starts_with(b"#!");
-                if !is_script && Class::of(&tree.path(node)) == Class::PackageDatabase {
+                if !first.starts_with(b"#!") && says_nothing(&tree.path(node)) {
                     return Ok(());
                 }
                 if self.is_unpackaged(node) && !first.contains(&0) {
@@ -422,4 +423,10 @@ impl<'a> Collector<'a> {
             preserved: self.preserved,
         }
     }
+}
+
+/// Returns whether the text of a file that is no script names things without asking for them: what is installed, which a package
+/// manager reads, and what has happened (FHS 3.0, 5.10 "/var/log").
+fn says_nothing(path: &[u8]) -> bool {
+    path.starts_with(b"var/log/") || Class::of(path) == Class::PackageDatabase
 }

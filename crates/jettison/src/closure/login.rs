@@ -8,6 +8,7 @@ use super::accounts::{self, Account};
 use super::collector::Collector;
 use super::{Edge, Evidence, own, system};
 use crate::elf::Object;
+use crate::script::ScriptFacts;
 
 /// Returns whether an object logs users in: it asks for passwords (pam(3), getspnam(3)), takes on the groups of a
 /// user (initgroups(3)), and starts programs.
@@ -30,6 +31,35 @@ fn gives_terminals(object: &Object) -> bool {
 fn imports_any(object: &Object, names: &[&str]) -> bool {
     let mut names = names.iter();
     names.any(|name| object.imports.contains(name.as_bytes()))
+}
+
+/// Commands that make users (useradd(8), adduser(8), newusers(8)) or give them a shell (usermod(8), chsh(1)).
+const MAKES_USERS: &[&[u8]] = &[b"useradd", b"adduser", b"newusers", b"usermod", b"chsh"];
+
+/// Users that are made when the image runs, and who would start their shells.
+#[derive(Debug, Default)]
+pub(super) struct State {
+    /// Programs that give terminals over the network.
+    servers: Vec<NodeId>,
+    /// Whether a script gives users a shell.
+    has_shell_users: bool,
+}
+
+/// Notes whether a script of the image's author makes users who have a shell.
+pub(super) fn note_script(collector: &mut Collector<'_>, node: NodeId, facts: &ScriptFacts) {
+    let makes_users = MAKES_USERS
+        .iter()
+        .any(|name| facts.commands.contains(*name));
+    if !makes_users || !collector.is_unpackaged(node) {
+        return;
+    }
+    let shells = login_shells(collector);
+    if facts.words.iter().any(|word| shells.contains(word)) {
+        collector.login.has_shell_users = true;
+        for server in std::mem::take(&mut collector.login.servers) {
+            keep_path_programs(collector, server);
+        }
+    }
 }
 
 /// Keeps the shells of users for a program that starts them. Where users come over the network, what they may run
@@ -65,8 +95,10 @@ pub(super) fn examine(
     for account in &users {
         keep_contents(collector, node, account);
     }
-    if !users.is_empty() {
+    if !users.is_empty() || collector.login.has_shell_users {
         keep_path_programs(collector, node);
+    } else {
+        collector.login.servers.push(node);
     }
 }
 

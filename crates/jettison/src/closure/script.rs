@@ -210,6 +210,7 @@ fn read(collector: &mut Collector<'_>, node: NodeId, dialect: Dialect) -> Result
     let facts = script::analyze_with(&text, dialect, &environment(collector));
     parts::keep_siblings(collector, node, &text);
     hooks::keep_for_hooks(collector, node, &text);
+    super::login::note_script(collector, node, &facts);
     let edge = Edge::new(Some(node), Evidence::ScriptCommand, "");
     parts::note_sources(collector, &facts, dialect);
     parts::keep_found_at_run_time(collector, node, &facts, dialect);

@@ -63,7 +63,7 @@ pub(super) fn allowance(collector: &Collector<'_>, companion: NodeId) -> Result<
     let least = match owner.filter(|id| collector.asked.contains(id)) {
         Some(id) => {
             let beside = largest_program(collector, id) / SMALL_BESIDE_IT;
-            least_of_asked(packages.package(id), tree.name(companion)).max(beside)
+            least_of_asked(collector, packages.package(id), tree.name(companion)).max(beside)
         }
         None => LIMIT,
     };
@@ -114,14 +114,25 @@ fn largest_program(collector: &Collector<'_>, id: PackageId) -> u64 {
 }
 
 /// Returns what a program of a package may add at least that was asked for. The one whose name the package has is what
-/// was asked for, at any price.
-fn least_of_asked(package: &Package, program: &[u8]) -> u64 {
+/// was asked for, at any price, and so is a sub-command of what stays.
+fn least_of_asked(collector: &Collector<'_>, package: &Package, program: &[u8]) -> u64 {
     let rest = package.name.as_bytes().strip_prefix(program);
     match rest.filter(|_| !package.is_of_section(FOR_DEVELOPERS)) {
         Some([]) => u64::MAX,
+        _ if is_sub_command(collector, program) => u64::MAX,
         Some([b'-', ..]) => NAMESAKE,
         _ => ASKED_FOR,
     }
+}
+
+/// Returns whether a program is the sub-command of one that stays: tools take them from PATH, by their own name, a dash
+/// and that of the sub-command (git(1), "git help": "commands available from elsewhere on your $PATH"; The Cargo Book, "Custom
+/// subcommands"; kubectl's plugins), and settings know them by the latter alone.
+fn is_sub_command(collector: &Collector<'_>, program: &[u8]) -> bool {
+    memchr::memchr_iter(b'-', program).any(|dash| {
+        let tool = collector.find_command(&program[..dash]);
+        tool.is_some_and(|(_, tool)| collector.is_kept_for_certain(tool.node))
+    })
 }
 
 /// Returns the bytes that a program and its libraries would add to files with these inodes.

@@ -4,6 +4,7 @@ use layer::NodeId;
 use layer::tree::resolve::Lookup;
 
 use crate::closure::collector::Collector;
+use crate::closure::wanted::is_wanted;
 use crate::closure::{Edge, Evidence, directories};
 use crate::script::{Dialect, ScriptFacts};
 
@@ -89,7 +90,8 @@ pub(super) fn found_at_run_time(
     }
     let packages = collector.input.packages;
     let owner = packages.owner(script);
-    for node in owner.into_iter().flat_map(|owner| packages.files(owner)) {
+    let of_package = owner.into_iter().flat_map(|owner| packages.files(owner));
+    for node in of_package.filter(|node| is_wanted(tree, **node)) {
         let named = ends.iter().filter(|(end, _)| {
             let name = end.rsplit(|byte| *byte == b'/').next();
             name == Some(tree.name(*node)) && tree.absolute(*node).ends_with(end)
