@@ -15,6 +15,7 @@ pub(crate) mod rm;
 pub(crate) mod run;
 pub(crate) mod slim;
 pub(crate) mod squash;
+mod subject;
 pub(crate) mod trace;
 pub(crate) mod verify;
 pub(crate) mod why;

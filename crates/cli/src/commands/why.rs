@@ -1,11 +1,10 @@
 //! `jettison why`: the chain of reasons for a path.
 
-use image::{FileSystem, Reference};
 use jettison::slim::{self, Seen};
 use serde_json::json;
 
 use super::Answer;
-use crate::error::Usage;
+use super::subject::Subject;
 use crate::session::Session;
 use crate::size::human;
 
@@ -17,34 +16,22 @@ use crate::size::human;
   jettison why redis:debian /usr/lib/x86_64-linux-gnu/libssl.so.3
   jettison slim web:1 --save-trace web.trace && jettison why web:1 /srv/data --trace web.trace")]
 pub(crate) struct Args {
-    /// The image before slimming
-    image: String,
-    /// A path of the image
-    path: String,
     #[command(flatten)]
-    keep: super::slim::Keep,
+    subject: Subject,
 }
 
 pub(crate) fn run(args: &Args, session: &Session<'_>) -> anyhow::Result<Answer> {
-    let source = Reference::parse(&args.image)?;
-    let image = session.open(&source)?.image;
-    let files = FileSystem::load(&image, session.load_options())?;
-    let tree = &files.tree;
-    let how = layer::tree::resolve::Lookup::LSTAT;
-    let Ok(found) = tree.resolve_at(tree.root(), args.path.as_bytes(), how) else {
-        return Err(Usage::error(
-            format!("`{}` is not in `{source}`", args.path),
-            "paths are those of the image before slimming",
-        ));
-    };
-    let trace = args.keep.seen()?;
+    let keep = &args.subject.keep;
+    let found = args.subject.find(session)?;
+    let tree = &found.files.tree;
+    let trace = keep.seen()?;
     let seen = Seen {
         trace: trace.as_ref().into(),
         ..Seen::NOTHING
     };
-    let options = args.keep.options();
+    let options = keep.options();
     let spool = session.load_options().spool;
-    let plan = slim::plan(&image, &files, &options, &seen)?.lighten(&options, spool)?;
+    let plan = slim::plan(&found.image, &found.files, &options, &seen)?.lighten(&options, spool)?;
     let show = |node| layer::display(&tree.absolute(node)).into_owned();
     let chain = plan.closure.graph.chain(found.node);
     let package = plan.package_name(found.node);

@@ -1,6 +1,5 @@
 //! `jettison why-not`: which rule drops a path, and what would keep it.
 
-use image::{FileSystem, Reference};
 use jettison::closure::decision::{Dispensable, Rule};
 use jettison::packages::PackageId;
 use jettison::slim::why_not::{self, Decided, Remedy, WhyNot};
@@ -9,7 +8,7 @@ use layer::NodeId;
 use serde_json::{Value, json};
 
 use super::Answer;
-use crate::error::Usage;
+use super::subject::Subject;
 use crate::session::Session;
 use crate::size::human;
 use crate::ui::table;
@@ -24,37 +23,24 @@ use crate::ui::table;
   jettison why-not redis:debian /usr/bin/perl
   jettison why-not redis:debian /usr/share/doc --json")]
 pub(crate) struct Args {
-    /// The image before slimming
-    image: String,
-    /// A path of the image
-    path: String,
     #[command(flatten)]
-    keep: super::slim::Keep,
+    subject: Subject,
 }
 
 pub(crate) fn run(args: &Args, session: &Session<'_>) -> anyhow::Result<Answer> {
-    let source = Reference::parse(&args.image)?;
-    let image = session.open(&source)?.image;
-    let files = FileSystem::load(&image, session.load_options())?;
-    let tree = &files.tree;
-    let how = layer::tree::resolve::Lookup::LSTAT;
-    let Ok(found) = tree.resolve_at(tree.root(), args.path.as_bytes(), how) else {
-        return Err(Usage::error(
-            format!("`{}` is not in `{source}`", args.path),
-            "paths are those of the image before slimming",
-        ));
-    };
-    let options = args.keep.options();
-    let trace = args.keep.seen()?;
+    let keep = &args.subject.keep;
+    let found = args.subject.find(session)?;
+    let options = keep.options();
+    let trace = keep.seen()?;
     let seen = Seen {
         trace: trace.as_ref().into(),
         ..Seen::NOTHING
     };
-    let plan = jettison::slim::plan(&image, &files, &options, &seen)?;
+    let plan = jettison::slim::plan(&found.image, &found.files, &options, &seen)?;
     let answer = Told {
         plan: &plan,
         node: found.node,
-        image: source.to_string(),
+        image: found.source.to_string(),
     };
     let stays = plan.keeps(found.node);
     if stays && answer.is_whole() {
@@ -62,7 +48,7 @@ pub(crate) fn run(args: &Args, session: &Session<'_>) -> anyhow::Result<Answer> 
         session.ui.result(&value, &answer.stays())?;
         return Ok(Answer::No);
     }
-    let why = why_not::explain(&image, &plan, &options, &seen, found.node)?;
+    let why = why_not::explain(&found.image, &plan, &options, &seen, found.node)?;
     session
         .ui
         .result(&answer.json(&why, stays), &answer.text(&why, stays))?;

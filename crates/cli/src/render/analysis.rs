@@ -5,6 +5,7 @@ use jettison::analyze::gate::{Amount, Verdict};
 use jettison::analyze::growth::{Change, Growth};
 use jettison::analyze::report::{CauseBytes, Layer};
 
+use super::section;
 use crate::size::human;
 use crate::ui::table;
 
@@ -102,14 +103,6 @@ pub(crate) fn text(analysis: &Analysis, top: usize) -> String {
         }),
     );
     text
-}
-
-fn section(text: &mut String, header: &[&str], rows: impl Iterator<Item = Vec<String>>) {
-    let rows: Vec<Vec<String>> = rows.collect();
-    if !rows.is_empty() {
-        text.push('\n');
-        text.push_str(&table(header, &rows));
-    }
 }
 
 fn layer_row(layer: &Layer) -> Vec<String> {

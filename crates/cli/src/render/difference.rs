@@ -3,8 +3,8 @@
 use jettison::diff::{Difference, Field, FieldChange};
 use serde_json::Value;
 
+use super::section;
 use crate::size::human;
-use crate::ui::table;
 
 /// Everything that differs; lists of sizes have `top` lines.
 pub(crate) fn text(difference: &Difference, top: usize) -> String {
@@ -70,14 +70,6 @@ pub(crate) fn text(difference: &Difference, top: usize) -> String {
         }),
     );
     text
-}
-
-fn section(text: &mut String, header: &[&str], rows: impl Iterator<Item = Vec<String>>) {
-    let rows: Vec<Vec<String>> = rows.collect();
-    if !rows.is_empty() {
-        text.push('\n');
-        text.push_str(&table(header, &rows));
-    }
 }
 
 fn signed(old: u64, new: u64) -> String {
