@@ -196,10 +196,11 @@ fn search(input: &Input<'_>) -> Result<Closure, Error> {
     let options = input.options;
     let mut collector = collector::Collector::new(input);
     language::prepare(&mut collector);
+    let authored = authored::find(&mut collector);
     roots::add(&mut collector)?;
     system::add(&mut collector);
     collector.run()?;
-    authored::add(&mut collector);
+    authored::keep(&mut collector, authored);
     collector.run()?;
     // Afterwards, since a chain of reasons says more than that a file was opened.
     traced::add(&mut collector)?;

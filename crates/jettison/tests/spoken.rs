@@ -53,6 +53,27 @@ fn classes_name_what_they_start() {
 }
 
 #[test]
+fn classes_that_a_server_deploys_are_the_application() {
+    let system = tools()
+        .executable(
+            "usr/bin/java",
+            program().data(b"\0JDK_JAVA_OPTIONS\0").build(),
+        )
+        .file("var/lib/dpkg/info/app.list", "/usr/bin/java\n");
+    let place = "var/lib/app/webapps/a/WEB-INF/classes/A.class";
+    let deployed = Builder::new().file(place, class("java/lang/ProcessBuilder", "date -u"));
+    let kept = kept::kept_of_layers(
+        vec![system.tar(), deployed.tar()],
+        &["ADD base.tar /", "COPY a /var/lib/app/webapps/a"],
+        r#"{"Cmd":["java"]}"#,
+    );
+    assert_eq!(
+        kept,
+        format!("/usr/bin/date spawn\n/usr/bin/java entrypoint\n/{place} authored\n")
+    );
+}
+
+#[test]
 fn a_script_of_a_package_that_a_library_names_may_be_run() {
     let library = elf::Builder::library()
         .soname("libfont.so.1")

@@ -71,10 +71,17 @@ const BUILDS_OWN: &[&[u8]] = &[
     b"usr/share/keyrings/",
 ];
 
-/// Keeps what the author put there.
-pub(super) fn add(collector: &mut Collector<'_>) {
+/// A file that the author put there, and the instruction that did.
+pub(super) struct Put {
+    node: NodeId,
+    origin: Origin,
+    instruction: String,
+}
+
+/// Finds what the author put there, and notes what has a name there.
+pub(super) fn find(collector: &mut Collector<'_>) -> Vec<Put> {
     if collector.input.options.level == Level::Traced {
-        return;
+        return Vec::new();
     }
     let config = collector.input.config;
     let layers = instructions::of_config(config);
@@ -85,7 +92,7 @@ pub(super) fn add(collector: &mut Collector<'_>) {
         }
     }
     if origins.iter().all(|origin| *origin == Origin::Unknown) {
-        return;
+        return Vec::new();
     }
     let tree = collector.tree();
     let environment: Vec<(Vec<u8>, Vec<u8>)> = collector.environment.clone().into_iter().collect();
@@ -97,6 +104,7 @@ pub(super) fn add(collector: &mut Collector<'_>) {
             _ => BTreeSet::new(),
         })
         .collect();
+    let mut found = Vec::new();
     for node in tree.walk(tree.root()) {
         let of = |layer: usize| origins.get(layer).copied().unwrap_or(Origin::Unknown);
         // `RUN chmod` copies what COPY brought to another layer.
@@ -112,7 +120,23 @@ pub(super) fn add(collector: &mut Collector<'_>) {
         if origin == Origin::Unknown || !is_of_application(collector, node, origin) {
             continue;
         }
-        let script = match origin {
+        found.push(Put {
+            node,
+            origin,
+            instruction: layers[layer].text.chars().take(200).collect(),
+        });
+    }
+    let by_name = found.iter().filter(|put| put.origin != Origin::Ran);
+    collector.authored = by_name.map(|put| put.node).collect();
+    found
+}
+
+/// Keeps it.
+pub(super) fn keep(collector: &mut Collector<'_>, found: Vec<Put>) {
+    let tree = collector.tree();
+    for put in found {
+        let node = put.node;
+        let script = match put.origin {
             Origin::Copied | Origin::Named => executable_script(collector, node),
             Origin::Ran | Origin::Unknown => None,
         };
@@ -123,14 +147,11 @@ pub(super) fn add(collector: &mut Collector<'_>) {
             || script
                 .as_ref()
                 .is_some_and(|name| Dialect::of(name).is_none());
-        let evidence = match is_meant && origin != Origin::Ran {
+        let evidence = match is_meant && put.origin != Origin::Ran {
             true => Evidence::Application,
             false => Evidence::Authored,
         };
-        let text = &layers[layer].text;
-        let detail: String = text.chars().take(200).collect();
-        let edge = Edge::new(None, evidence, detail);
-        collector.keep(node, edge);
+        collector.keep(node, Edge::new(None, evidence, put.instruction));
         // Of what is needed for certain it stays anyway.
         if let Some(interpreter) = script.filter(|_| evidence == Evidence::Authored) {
             let edge = Edge::new(Some(node), Evidence::Interpreter, &interpreter);

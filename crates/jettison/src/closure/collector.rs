@@ -83,6 +83,8 @@ pub(super) struct Collector<'a> {
     pub(super) cheap: HashSet<NodeId>,
     /// Directories of applications that users put there.
     pub(super) applications: HashSet<NodeId>,
+    /// Files that the author put there by name.
+    pub(super) authored: HashSet<NodeId>,
     /// Files that stay exactly as they are, and the directories that hold them.
     pub(super) preserved: HashSet<NodeId>,
     /// Names of programs of packages that somebody installed by name, once it matters.
@@ -174,6 +176,7 @@ impl<'a> Collector<'a> {
             companions: BTreeMap::new(),
             cheap: HashSet::new(),
             applications: HashSet::new(),
+            authored: HashSet::new(),
             preserved: HashSet::new(),
             asked_for: OnceCell::new(),
             asked,

@@ -275,7 +275,8 @@ fn is_setting_of_user(collector: &Collector<'_>, node: NodeId) -> bool {
 
 /// Returns whether a path leads to a program, and stands in a library or program that
 /// merely came along, or in a library that starts none: such as in a table of file types. A library that knows a
-/// compiler can do without it: Ruby's can have one speed it up.
+/// compiler can do without it: Ruby's can have one speed it up. Outside of PATH that counts for programs of other packages
+/// than what came along is of: plug-ins name the init of the machine.
 fn is_program_of_a_plugin(collector: &Collector<'_>, found: &Resolved, caller: &Edge) -> bool {
     let object = caller
         .from
@@ -295,8 +296,16 @@ fn is_program_of_a_plugin(collector: &Collector<'_>, found: &Resolved, caller: &
             is_program || starters.iter().chain(&others).any(imports) && !builds()
         })
     };
-    (!collector.is_kept_for_certain(from) || !starts())
-        && super::package::is_program_in_path(collector, found.node)
+    let packages = collector.input.packages;
+    let is_foreign = || packages.owner(found.node) != packages.owner(from);
+    let is_program = || {
+        let object = collector.loader.object(found.node).ok().flatten();
+        object.is_some_and(|object| object.interpreter.is_some())
+    };
+    match super::package::is_program_in_path(collector, found.node) {
+        true => !collector.is_kept_for_certain(from) || !starts(),
+        false => !collector.is_kept_for_certain(from) && is_foreign() && is_program(),
+    }
 }
 
 fn relative<'p>(path: &'p [u8], top: &[u8]) -> &'p [u8] {

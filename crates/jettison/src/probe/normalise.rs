@@ -85,10 +85,26 @@ pub const PER_REQUEST: &[&str] = &[
     "x-amz-request-id",
     // The transaction: which one it is depends on the thread that took the request (Varnish, vcl-var(7)).
     "x-varnish",
+    // What a cache did with it: that depends on who asked before (RFC 9211).
+    "cache-status",
+    "cdn-cache-status",
+    "x-cache-hits",
     "traceparent",
     "x-runtime",
     "x-response-time",
     "server-timing",
+];
+
+/// What caches do with a request, as headers of any name say it in one word (nginx, `$upstream_cache_status`; Varnish, Squid and
+/// their kin say `HIT` and `MISS`).
+const CACHE_STATES: &[&str] = &[
+    "BYPASS",
+    "EXPIRED",
+    "HIT",
+    "MISS",
+    "REVALIDATED",
+    "STALE",
+    "UPDATING",
 ];
 
 /// Replaces what is different each time.
@@ -130,12 +146,20 @@ pub fn headers(headers: &[(String, String)], head_only: bool) -> String {
         .map(|(name, value)| match &**name {
             "last-modified" => format!("{name}: {value}\n"),
             "set-cookie" => format!("{name}: {}\n", cookie(value)),
-            name if PER_REQUEST.contains(&name) => format!("{name}: <varies>\n"),
+            name if PER_REQUEST.contains(&name) || says_cache_state(value) => {
+                format!("{name}: <varies>\n")
+            }
             _ => format!("{name}: {}\n", self::text(value)),
         })
         .collect();
     lines.sort();
     lines.concat()
+}
+
+/// Returns whether a value begins with what a cache did: `HIT`, `MISS from proxy:3128`.
+fn says_cache_state(value: &str) -> bool {
+    let word = value.split([' ', ',', ';']).next().unwrap_or_default();
+    CACHE_STATES.contains(&word)
 }
 
 /// Keeps a cookie's name and attributes; its value is a session, as a rule.
@@ -392,11 +416,15 @@ mod tests {
                 "id=abc; Path=/; Expires=Fri, 20 Nov 2026 18:24:30 GMT",
             ),
             ("etag", "\"64-5\""),
+            ("x-cache", "HIT"),
+            ("x-cache-lookup", "MISS from proxy:3128"),
+            ("x-case", "HITS"),
         ]);
         assert_eq!(
             headers(&list, false),
             "date: <varies>\netag: \"64-5\"\nlast-modified: Fri, 20 Nov 2026 18:24:30 GMT\n\
-             server: nginx/1.22.1\nset-cookie: id=<varies>; Path=/; Expires=<time>\n"
+             server: nginx/1.22.1\nset-cookie: id=<varies>; Path=/; Expires=<time>\n\
+             x-cache-lookup: <varies>\nx-cache: <varies>\nx-case: HITS\n"
         );
         assert!(headers(&list, true).starts_with("content-length: 5\n"));
     }

@@ -84,7 +84,8 @@ impl Language for Jvm {
         for library in &said.needed {
             libraries::keep(collector, node, library);
         }
-        let own = collector.is_own(node);
+        // What a server deploys came along with its directory, and is the application all the same.
+        let own = collector.is_own(node) || collector.authored.contains(&node);
         for literal in &said.literals {
             spoken::keep_literal(collector, node, literal, own);
         }
