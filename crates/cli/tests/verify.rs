@@ -247,6 +247,37 @@ fn what_no_port_is_named_for_has_to_be_right_on_one() {
 }
 
 #[test]
+fn a_port_that_wants_tls_is_not_the_only_one() {
+    let Some(image) = root() else { return };
+    // Its first answer takes longer than a port has to show what it speaks.
+    let image = image
+        .file("here/page", "one\n")
+        .executable(
+            "here/cgi-bin/index.cgi",
+            "#!/bin/sh\nmkdir /tmp/asked 2> /dev/null && sleep 6\n\
+             echo Content-Type: text/plain\necho\necho index\n",
+        )
+        .executable(
+            "bin/wants-tls",
+            "#!/bin/sh\nprintf 'HTTP/1.1 400 Bad Request\\r\\nContent-Length: 0\\r\\n\\r\\n'\n",
+        );
+    let environment = Environment::new(env!("CARGO_BIN_EXE_jettison"));
+    let server = [
+        "CMD [\"sh\",\"-c\",\"nc -ll -p 8443 -e wants-tls & exec httpd -f -p 8080 -h /here\"]",
+        "EXPOSE 8080 8443",
+    ];
+    import(&environment, &image, "web:1", &server);
+    let outcome = verify(&environment, &["web:1", "web:1", "--http", "/page"]).done();
+    let expected = [
+        "PASS  start: listens on 8080, 8443",
+        "PASS  http GET :8080/page: HTTP 200",
+        "PASS  http GET :8443/page: HTTP 400",
+        "PASS  stay up: still runs",
+    ];
+    assert_eq!(lines(&outcome)[..4], expected, "{outcome}");
+}
+
+#[test]
 fn what_is_not_ready_is_asked_again() {
     let Some(root) = root() else { return };
     // The third request is the first that is answered; so is the third command.

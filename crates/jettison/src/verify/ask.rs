@@ -372,22 +372,36 @@ pub(super) fn answers(container: &Container, port: u16, request: &http::Request)
         .is_ok_and(|response| response.status < 400)
 }
 
-/// Returns those ports that speak HTTP; looks again for so long if none does.
+/// What a server answers that wants TLS and is asked without: 400 (nginx, Apache httpd, Tomcat).
+const WANTS_TLS: u16 = 400;
+
+/// Returns those ports that speak HTTP; looks again for so long if none does, or if those that do may want TLS: a server
+/// takes connections before it answers, on one port after the other.
 pub(super) fn http_ports(side: &mut Side, ports: &[u16], patience: Duration) -> Vec<u16> {
     let began = Instant::now();
+    let mut heard: Option<Instant> = None;
     loop {
         let Some(running) = side.alive() else {
             return Vec::new();
         };
-        let speaks = |port: &u16| {
+        let ask = |port: &u16| {
             let request = http::Request::get("/");
-            connect(&running.container, *port, Duration::ZERO)
-                .and_then(|connection| exchange_within(connection, &request, RECOGNISE))
-                .is_ok()
+            let answer = connect(&running.container, *port, Duration::ZERO)
+                .and_then(|connection| exchange_within(connection, &request, RECOGNISE));
+            answer.ok().map(|response| (*port, response.status))
         };
-        let found: Vec<u16> = ports.iter().copied().filter(speaks).collect();
-        if !found.is_empty() || began.elapsed() >= patience {
-            return found;
+        let found: Vec<(u16, u16)> = ports.iter().filter_map(ask).collect();
+        let is_settled =
+            found.len() == ports.len() || found.iter().any(|(_, status)| *status != WANTS_TLS);
+        if !found.is_empty() {
+            heard.get_or_insert_with(Instant::now);
+        }
+        let is_over = match heard {
+            Some(heard) => heard.elapsed() >= UNLESS_IT_WILL_DO,
+            None => began.elapsed() >= patience,
+        };
+        if is_settled || is_over {
+            return found.into_iter().map(|(port, _)| port).collect();
         }
         std::thread::sleep(INTERVAL);
     }
