@@ -367,9 +367,14 @@ fn connect(container: &Container, port: u16, patience: Duration) -> io::Result<T
 
 /// Returns whether a request is answered at once with a status below 400.
 pub(super) fn answers(container: &Container, port: u16, request: &http::Request) -> bool {
-    connect(container, port, Duration::ZERO)
-        .and_then(|connection| exchange_within(connection, request, RECOGNISE))
-        .is_ok_and(|response| response.status < 400)
+    status_at_once(container, port, request).is_some_and(|status| status < 400)
+}
+
+/// Returns the status of an answer, if there is one at once.
+fn status_at_once(container: &Container, port: u16, request: &http::Request) -> Option<u16> {
+    let answer = connect(container, port, Duration::ZERO)
+        .and_then(|connection| exchange_within(connection, request, RECOGNISE));
+    answer.ok().map(|response| response.status)
 }
 
 /// What a server answers that wants TLS and is asked without: 400 (nginx, Apache httpd, Tomcat).
@@ -385,10 +390,8 @@ pub(super) fn http_ports(side: &mut Side, ports: &[u16], patience: Duration) -> 
             return Vec::new();
         };
         let ask = |port: &u16| {
-            let request = http::Request::get("/");
-            let answer = connect(&running.container, *port, Duration::ZERO)
-                .and_then(|connection| exchange_within(connection, &request, RECOGNISE));
-            answer.ok().map(|response| (*port, response.status))
+            let status = status_at_once(&running.container, *port, &http::Request::get("/"));
+            status.map(|status| (*port, status))
         };
         let found: Vec<(u16, u16)> = ports.iter().filter_map(ask).collect();
         let is_settled =

@@ -127,7 +127,7 @@ fn least_of_asked(collector: &Collector<'_>, package: &Package, program: &[u8]) 
 
 /// Returns whether a program is the sub-command of one that stays: tools take them from PATH, by their own name, a dash
 /// and that of the sub-command (git(1), "git help": "commands available from elsewhere on your $PATH"; The Cargo Book, "Custom
-/// subcommands"; kubectl's plugins), and settings know them by the latter alone.
+/// subcommands"; kubectl's plugins).
 fn is_sub_command(collector: &Collector<'_>, program: &[u8]) -> bool {
     memchr::memchr_iter(b'-', program).any(|dash| {
         let tool = collector.find_command(&program[..dash]);
